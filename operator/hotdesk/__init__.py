@@ -1,0 +1,1 @@
+"""Hotdesk: a warm EC2 machine for every workspace."""

@@ -1,0 +1,1 @@
+"""One actor per pool: takes news in, plans, starts what was planned, and takes the results in as news."""

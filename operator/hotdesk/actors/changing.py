@@ -1,0 +1,119 @@
+"""Changing AWS: capacity under its record, set-up, protection, tags, detaches and terminations."""
+
+import logging
+from dataclasses import dataclass
+
+from hotdesk.actors.recording import PoolRecord
+from hotdesk.actors.world import World
+from hotdesk.api.v1alpha1 import CapacityCall
+from hotdesk.core.actions import (
+    DetachMachines,
+    ProtectMembers,
+    RepairGroup,
+    SetDesired,
+    SetMaxSize,
+    TagMachines,
+    TerminateInstance,
+    TerminateMember,
+)
+from hotdesk.core.pool_facts import PoolFacts
+from hotdesk.ports import Fleet, NotFound, Unanswered
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Changes:
+    """Carries out what was decided about AWS; each method is one call, and raises what the Fleet raises."""
+
+    facts: PoolFacts
+    world: World
+    record: PoolRecord
+    answered: CapacityCall | None = None  # our latest recorded call that AWS did answer
+
+    async def capacity(self, action: SetDesired | SetMaxSize) -> None:
+        """Send one capacity call. A raising one is recorded first: whoever comes next must know it may be on its way.
+
+        The record is a compare-and-swap, so that of two operators only one can have a raising call under way.
+        """
+        record = CapacityCall(
+            sent_at=self.world.clock.now(),
+            desired=action.desired if isinstance(action, SetDesired) else None,
+            max_size=action.max_size if isinstance(action, SetMaxSize) else None,
+        )
+        if action.raises:
+            await self.record.record_call(record)
+        try:
+            await self._send(action)
+        except Unanswered:
+            self.facts.capacity_answered(at=self.world.clock.now())  # looks from before now say nothing any more
+            raise
+        except Exception:
+            self._note_answer(record, raises=action.raises)
+            raise
+        self._note_answer(record, raises=action.raises)
+        self.facts.capacity_answered(at=self.world.clock.now(), desired=record.desired, max_size=record.max_size)
+        log.info("capacity set", extra={"group": self.group, "desired": record.desired, "max": record.max_size})
+
+    async def repair(self, action: RepairGroup) -> None:
+        """Put the group's settings right."""
+        if action.configure:
+            await self.fleet.configure_group(group=self.group)
+        if action.suspend:
+            await self.fleet.suspend_processes(group=self.group, processes=action.suspend)
+        if action.tags:
+            await self.fleet.tag_group(group=self.group, tags=dict(action.tags))
+        log.info("group repaired", extra={"group": self.group})
+
+    async def protect(self, action: ProtectMembers) -> None:
+        """Protect members from scale-in."""
+        await self.fleet.protect(group=self.group, ids=action.ids)
+
+    async def tag(self, action: TagMachines) -> None:
+        """Write claims into tags."""
+        tags = dict(action.tags)
+        await self.fleet.tag_instances(ids=action.ids, tags=tags)
+        self.facts.tagged(action.ids, tags)
+
+    async def detach(self, action: DetachMachines) -> None:
+        """Take claimed machines out of the group's reach."""
+        await self.fleet.detach(group=self.group, ids=action.ids)
+        log.info("machines detached", extra={"group": self.group, "machines": list(action.ids)})
+
+    async def terminate(self, action: TerminateMember | TerminateInstance) -> None:
+        """End one reaped machine. Its record is asked for once more: `reap` must really be set."""
+        machine = await self.world.store.fetch_machine(name=action.name)
+        if machine is None or machine.spec.reap is None or machine.spec.pool != self.facts.name:
+            return
+        match action:
+            case TerminateMember():
+                await self.fleet.terminate_member(id=action.name)
+            case TerminateInstance():
+                await self.fleet.terminate_instance(id=action.name)
+        log.info("termination requested", extra={"machine": action.name, "pool": self.facts.name})
+
+    @property
+    def group(self) -> str:
+        """The name of the pool's group."""
+        if self.facts.pool is None:
+            raise NotFound(f"MachinePool {self.facts.name} does not exist.")
+        return self.facts.pool.spec.aws.auto_scaling_group_name
+
+    @property
+    def fleet(self) -> Fleet:
+        """The AWS that the pool lives in."""
+        if self.facts.pool is None:
+            raise NotFound(f"MachinePool {self.facts.name} does not exist.")
+        aws = self.facts.pool.spec.aws
+        return self.world.fleets.fleet(region=aws.region, endpoint_url=aws.endpoint_url, role_arn=aws.role_arn)
+
+    async def _send(self, action: SetDesired | SetMaxSize) -> None:
+        match action:
+            case SetDesired(desired=desired):
+                await self.fleet.set_desired_capacity(group=self.group, desired=desired)
+            case SetMaxSize(max_size=max_size):
+                await self.fleet.set_max_size(group=self.group, max_size=max_size)
+
+    def _note_answer(self, record: CapacityCall, *, raises: bool) -> None:
+        if raises:
+            self.answered = record

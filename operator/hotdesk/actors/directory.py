@@ -1,0 +1,240 @@
+"""All pools: which news belongs to which actor, who looks at which AWS, and what a watch stream has missed."""
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TypeVar
+
+from hotdesk.actors.observer import Observer
+from hotdesk.actors.pool_actor import PoolActor
+from hotdesk.actors.world import World
+from hotdesk.api.v1alpha1 import Aws, Machine, MachinePool, Workspace
+from hotdesk.core.eligibility import Surroundings
+from hotdesk.ports import HotdeskError
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+FleetKey = tuple[str, str | None, str | None]
+
+
+class Directory:
+    """Routes news to the pools' actors, which it starts when they are first named.
+
+    A pool that does not exist has an actor too, as long as a workspace or a machine names it: somebody must say so.
+    """
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._actors: dict[str, PoolActor] = {}
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._observers: dict[FleetKey, Observer] = {}
+        self._looking: list[asyncio.Task[None]] = []
+        self._pools: dict[str, MachinePool] = {}
+        self._homes: dict[str, str] = {}  # UID of a workspace, or name of a machine -> pool
+        self._surroundings = Surroundings()
+        self._running = False
+
+    # -- news -------------------------------------------------------------------------------------------------------
+
+    def upsert(self, thing: Workspace | Machine | MachinePool) -> None:
+        """Take in an object as it is now."""
+        match thing:
+            case Workspace():
+                self._homes[thing.metadata.uid] = thing.spec.pool
+                self._actor(thing.spec.pool).upsert_workspace(thing)
+            case Machine():
+                self._homes[thing.metadata.name] = thing.spec.pool
+                self._actor(thing.spec.pool).upsert_machine(thing)
+            case MachinePool():
+                self._upsert_pool(thing)
+
+    def delete(self, thing: Workspace | Machine | MachinePool) -> None:
+        """Take in that an object is gone."""
+        match thing:
+            case Workspace():
+                self._remove_workspace(thing.metadata.uid)
+            case Machine():
+                self._remove_machine(thing.metadata.name)
+            case MachinePool():
+                self._remove_pool(thing.metadata.name)
+
+    def set_namespace(self, name: str, labels: Mapping[str, str] | None) -> None:
+        """Take in a namespace's labels; None when it is gone."""
+        self._surround(namespaces=_with(self._surroundings.namespaces, name, labels))
+
+    def set_priority(self, name: str, value: int | None, *, is_default: bool = False) -> None:
+        """Take in a PriorityClass's value; None when it is gone."""
+        self._surround(priorities=_with(self._surroundings.priorities, name, value))
+        if is_default and value is not None:
+            self._surround(default_priority=value)
+
+    async def resync(self) -> None:
+        """List everything and compare: what a watch stream missed comes in, and what it never saw vanish goes.
+
+        Only what was known before the list began can be a ghost; what came meanwhile is not in it.
+        """
+        known = {(kind, key) for kind, keys in self._known().items() for key in keys}
+        store = self._world.store
+        pools, machines = await store.list_pools(), await store.list_machines()
+        workspaces = await store.list_workspaces()
+        self._surround(namespaces=await store.list_namespace_labels(), priorities=await store.list_priorities())
+        everything: list[Workspace | Machine | MachinePool] = [*pools, *machines, *workspaces]
+        for thing in everything:
+            self.upsert(thing)
+        listed = {("pool", pool.metadata.name) for pool in pools}
+        listed |= {("machine", machine.metadata.name) for machine in machines}
+        listed |= {("workspace", workspace.metadata.uid) for workspace in workspaces}
+        for kind, key in known - listed:
+            self._remove_ghost(kind, key)
+
+    # -- life -------------------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Begin to act; until then news is only collected."""
+        self._running = True
+        for name in self._actors:
+            self._run_actor(name)
+
+    async def stop(self) -> None:
+        """Plan nothing more, and wait for the writes under way."""
+        for task in (*self._tasks.values(), *self._looking):
+            task.cancel()
+        await asyncio.gather(*self._tasks.values(), *self._looking, return_exceptions=True)
+        await asyncio.gather(*(actor.drain() for actor in self._actors.values()))
+
+    # -- the inside -------------------------------------------------------------------------------------------------
+
+    def _actor(self, name: str) -> PoolActor:
+        actor = self._actors.get(name)
+        if actor is None:
+            actor = self._actors[name] = PoolActor(name, self._world)
+            actor.set_surroundings(self._surroundings)
+            if self._running:
+                self._run_actor(name)
+        return actor
+
+    def _run_actor(self, name: str) -> None:
+        self._tasks[name] = asyncio.get_running_loop().create_task(self._actors[name].run(), name=f"pool {name}")
+
+    def _upsert_pool(self, pool: MachinePool) -> None:
+        name = pool.metadata.name
+        before = self._pools.get(name)
+        self._pools[name] = pool
+        actor = self._actor(name)
+        actor.set_pool(pool)
+        if before is None or before.spec.aws != pool.spec.aws:
+            if before is not None:
+                self._observer(before.spec.aws).unwatch(actor)
+            actor.watcher = self._observer(pool.spec.aws)
+            actor.watcher.watch(actor)
+            self._find_rivals()
+
+    def _remove_pool(self, name: str) -> None:
+        pool = self._pools.pop(name, None)
+        if pool is None:
+            return
+        actor = self._actors[name]
+        self._observer(pool.spec.aws).unwatch(actor)
+        actor.set_pool(None)
+        self._world.metrics.pool_removed(pool=name)
+        self._find_rivals()
+        self._retire(name)
+
+    def _remove_workspace(self, uid: str) -> None:
+        home = self._homes.pop(uid, None)
+        if home is not None:
+            self._actors[home].remove_workspace(uid)
+            self._retire(home)
+
+    def _remove_machine(self, name: str) -> None:
+        home = self._homes.pop(name, None)
+        if home is not None:
+            self._actors[home].remove_machine(name)
+            self._retire(home)
+
+    def _retire(self, name: str) -> None:
+        """End the actor of a pool that nothing names any more."""
+        if name in self._actors and self._actors[name].is_idle:
+            del self._actors[name]
+            task = self._tasks.pop(name, None)
+            if task is not None:
+                task.cancel()
+
+    def _observer(self, aws: Aws) -> Observer:
+        key = (aws.region, aws.endpoint_url, aws.role_arn)
+        observer = self._observers.get(key)
+        if observer is None:
+            fleet = self._world.fleets.fleet(region=aws.region, endpoint_url=aws.endpoint_url, role_arn=aws.role_arn)
+            observer = self._observers[key] = Observer(fleet, self._world)
+            self._looking.append(asyncio.get_running_loop().create_task(observer.run(), name=f"look {aws.region}"))
+        return observer
+
+    def _find_rivals(self) -> None:
+        """Tell every pool whether an older one manages its group: the older one goes on, the later one is stopped."""
+        owners: dict[tuple[str, str], MachinePool] = {}
+        for pool in sorted(self._pools.values(), key=_age):
+            owners.setdefault(_group_of(pool), pool)
+        for name, pool in self._pools.items():
+            owner = owners[_group_of(pool)].metadata.name
+            rival = owner if owner != name else None
+            self._actors[name].set_surroundings(replace(self._surroundings, rival=rival))
+
+    def _surround(self, **changes: object) -> None:
+        surroundings = replace(self._surroundings, **changes)  # type: ignore[arg-type]  # the callers name its fields
+        if surroundings == self._surroundings:
+            return
+        self._surroundings = surroundings
+        for actor in self._actors.values():
+            actor.set_surroundings(replace(surroundings, rival=actor.facts.surroundings.rival))
+
+    def _known(self) -> dict[str, set[str]]:
+        actors = self._actors.values()
+        return {
+            "pool": set(self._pools),
+            "machine": {name for actor in actors for name in actor.facts.machines},
+            "workspace": {uid for actor in actors for uid in actor.facts.workspaces},
+        }
+
+    def _remove_ghost(self, kind: str, key: str) -> None:
+        log.warning("a watch missed a deletion", extra={"kind": kind, "key": key})
+        match kind:
+            case "pool":
+                self._remove_pool(key)
+            case "machine":
+                self._remove_machine(key)
+            case _:
+                self._remove_workspace(key)
+
+
+async def resync_for_ever(directory: Directory, *, every: float, wanted: asyncio.Event) -> None:
+    """Compare with a full list every so many seconds, and soon after `wanted` is set."""
+    while True:
+        try:
+            async with asyncio.timeout(every):
+                await wanted.wait()
+        except TimeoutError:
+            pass
+        wanted.clear()
+        try:
+            await directory.resync()
+        except HotdeskError as error:
+            log.warning("cannot list: %s", error)
+
+
+def _age(pool: MachinePool) -> tuple[str, str]:
+    created = pool.metadata.creation_timestamp
+    return created.isoformat() if created is not None else "", pool.metadata.name
+
+
+def _group_of(pool: MachinePool) -> tuple[str, str]:
+    return pool.spec.aws.region, pool.spec.aws.auto_scaling_group_name
+
+
+def _with(known: Mapping[str, T], name: str, value: T | None) -> dict[str, T]:
+    changed = {key: kept for key, kept in known.items() if key != name}
+    if value is not None:
+        changed[name] = value
+    return changed

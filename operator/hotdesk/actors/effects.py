@@ -1,0 +1,191 @@
+"""Carrying actions out: one task each, one per key, with back-off for what fails."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import assert_never
+
+from hotdesk.actors.backoff import Backoff
+from hotdesk.actors.changing import Changes
+from hotdesk.actors.claiming import Claiming
+from hotdesk.actors.recording import MachineRecords, PoolRecord
+from hotdesk.actors.stats import ClaimLog
+from hotdesk.actors.troubles import Troubles
+from hotdesk.actors.world import World
+from hotdesk.core.actions import (
+    Action,
+    CheckClaims,
+    CheckSeat,
+    ClaimSlots,
+    DetachMachines,
+    ForgetMachine,
+    HoldPool,
+    Key,
+    LetPoolGo,
+    ProbeMachine,
+    ProtectMembers,
+    PublishFound,
+    ReapMachine,
+    RegisterMachine,
+    RepairGroup,
+    ReportMachine,
+    ReportPool,
+    ReportWorkspace,
+    SetDesired,
+    SetMaxSize,
+    TagMachines,
+    TerminateInstance,
+    TerminateMember,
+)
+from hotdesk.core.pool_facts import PoolFacts
+from hotdesk.ports import Conflict, HotdeskError
+
+log = logging.getLogger(__name__)
+
+CHANGES_AWS = (
+    SetDesired,
+    SetMaxSize,
+    RepairGroup,
+    ProtectMembers,
+    TagMachines,
+    DetachMachines,
+    TerminateMember,
+    TerminateInstance,
+)
+_BACKGROUND_WRITES = 4  # at once; claims have no such limit, and go first on the wire
+_IN_BACKGROUND = (ReportWorkspace, RegisterMachine, ReportMachine, ForgetMachine, ReportPool)
+
+
+class Effects:
+    """Starts actions and takes what they bring into the facts. `changed` is called whenever one has ended."""
+
+    def __init__(
+        self, facts: PoolFacts, world: World, *, changed: Callable[[], None], aws_changed: Callable[[], None]
+    ) -> None:
+        self.claims = ClaimLog()
+        self.claiming = Claiming(facts, world, self.claims)
+        self.machines = MachineRecords(facts, world)
+        self.pool = PoolRecord(facts, world)
+        self.changes = Changes(facts, world, self.pool)
+        self.troubles = Troubles()
+        self.ready: set[str] = set()  # booting machines whose probe succeeded
+        self._facts = facts
+        self._world = world
+        self._backoff = Backoff(world.clock)
+        self._running: dict[Key, asyncio.Task[None]] = {}
+        self._background = asyncio.Semaphore(_BACKGROUND_WRITES)
+        self._changed = changed
+        self._aws_changed = aws_changed
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether anything is under way."""
+        return bool(self._running)
+
+    def may_claim(self) -> bool:
+        """Tell whether claims may be planned: not while the API server refuses them all."""
+        return not self._backoff.holds((ClaimSlots.__name__,))
+
+    def start(self, action: Action) -> None:
+        """Start an action, unless one with its key is under way or it must still wait; it is planned again then."""
+        if isinstance(action, ClaimSlots):
+            self._spawn(("claim", *action.key), action)
+        elif action.key not in self._running and not self._backoff.holds(_patience_key(action)):
+            self._spawn(action.key, action)
+
+    async def drain(self) -> None:
+        """Wait until everything under way has ended."""
+        while self._running:
+            await asyncio.wait(self._running.values())
+
+    def _spawn(self, key: Key, action: Action) -> None:
+        task = asyncio.get_running_loop().create_task(self._run(action))
+        self._running[key] = task
+        task.add_done_callback(lambda _: self._ended(key))
+
+    def _ended(self, key: Key) -> None:
+        self._running.pop(key, None)
+        self._changed()
+
+    async def _run(self, action: Action) -> None:
+        key, kind = _patience_key(action), type(action).__name__
+        try:
+            if isinstance(action, _IN_BACKGROUND):
+                async with self._background:
+                    settled = await self._execute(action)
+            else:
+                settled = await self._execute(action)
+        except Conflict:
+            self._backoff.failed(key)  # the facts were behind; they have been read anew
+        except HotdeskError as error:
+            wait = self._backoff.failed(key)
+            self.troubles.note(kind, error)
+            log.warning("%s failed: %s", kind, error, extra={"pool": self._facts.name, "again_in": wait})
+        except Exception:
+            self._backoff.failed(key, at_least=1.0)
+            log.exception("%s failed", kind, extra={"pool": self._facts.name})
+        else:
+            self.troubles.clear(kind)
+            if settled:
+                self._backoff.succeeded(key)
+            else:
+                self._backoff.failed(key)
+        if isinstance(action, CHANGES_AWS):
+            self._aws_changed()
+
+    async def _execute(self, action: Action) -> bool:  # noqa: C901, PLR0912  # one case an action, checked for completeness
+        """Carry out one action; False says that it settled nothing and should not be repeated at once."""
+        match action:
+            case ClaimSlots():
+                await self.claiming.claim(action)
+            case PublishFound():
+                await self.claiming.publish_found(action)
+            case CheckClaims():
+                return await self.claiming.check_claims(action)
+            case CheckSeat():
+                await self.claiming.check_seat(action)
+                return False
+            case ReportWorkspace():
+                await self.claiming.report(action.workspace, action.status)
+            case RegisterMachine():
+                await self.machines.register(action)
+            case ReportMachine():
+                await self.machines.report(action)
+                self.ready.discard(action.machine.metadata.name)
+            case ReapMachine():
+                await self.machines.reap(action)
+            case ForgetMachine():
+                await self.machines.forget(action)
+            case ProbeMachine():
+                await self._probe(action)
+            case ReportPool():
+                await self.pool.report(action.pool, action.status)
+            case HoldPool():
+                await self.pool.hold()
+            case LetPoolGo():
+                await self.pool.let_go()
+            case SetDesired() | SetMaxSize():
+                await self.changes.capacity(action)
+            case RepairGroup():
+                await self.changes.repair(action)
+            case ProtectMembers():
+                await self.changes.protect(action)
+            case TagMachines():
+                await self.changes.tag(action)
+            case DetachMachines():
+                await self.changes.detach(action)
+            case TerminateMember() | TerminateInstance():
+                await self.changes.terminate(action)
+            case _:
+                assert_never(action)
+        return True
+
+    async def _probe(self, action: ProbeMachine) -> None:
+        if await self._world.prober.is_ready(ip=action.ip, readiness=action.readiness):
+            self.ready.add(action.name)
+
+
+def _patience_key(action: Action) -> Key:
+    """Return the key under which failures of an action are counted; all claims of a pool share one."""
+    kind = type(action).__name__
+    return (kind,) if isinstance(action, ClaimSlots) else (kind, *action.key)

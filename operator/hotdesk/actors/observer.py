@@ -1,0 +1,196 @@
+"""Looking at AWS: pools that share a region and credentials share a few paginated calls."""
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from hotdesk.actors.world import World
+from hotdesk.core.facts import Group, Instance, LaunchFailure, Observation
+from hotdesk.core.group import POOL_TAG
+from hotdesk.ports import Fleet, HotdeskError
+
+log = logging.getLogger(__name__)
+
+_NEVER = float("-inf")
+
+
+class Subject(Protocol):
+    """A pool that wants to be told about its group."""
+
+    @property
+    def name(self) -> str:
+        """The pool's name, which its instances' tags carry."""
+
+    @property
+    def group_name(self) -> str:
+        """The name of its Auto Scaling group."""
+
+    @property
+    def is_moving(self) -> bool:
+        """Whether AWS has work under way that the pool waits for."""
+
+    def interests(self, group: Group | None) -> frozenset[str]:
+        """Return the instances whose state it needs in a quick look."""
+
+    def expects(self, group: Group | None) -> frozenset[str]:
+        """Return every instance it knows or its group lists, for a complete look."""
+
+    def observe(self, observation: Observation) -> None:
+        """Take a look's result in."""
+
+    def observe_failed(self, error: HotdeskError) -> None:
+        """Take in that a look failed."""
+
+
+@dataclass(slots=True)
+class _Schedule:
+    """When a subject was last looked at, in monotonic seconds."""
+
+    subject: Subject
+    looked: float = _NEVER
+    completed: float = _NEVER
+    hurried: bool = True
+    short_since: datetime | None = None  # since when the group has fewer machines than it should
+    failures: tuple[LaunchFailure, ...] = ()
+    policies: tuple[str, ...] = ()
+    asked_policies: float = _NEVER
+    asked_failures: float = _NEVER
+
+
+_POLICIES_EVERY = 60.0  # seconds
+_FAILURES_EVERY = 3.0  # seconds
+
+
+class Observer:
+    """One task per Fleet. Quick looks read the groups and the instances in motion; complete ones read everything."""
+
+    def __init__(self, fleet: Fleet, world: World) -> None:
+        self._fleet = fleet
+        self._world = world
+        self._schedules: dict[str, _Schedule] = {}
+        self._wake = asyncio.Event()
+
+    def watch(self, subject: Subject) -> None:
+        """Begin to look at a subject, at once."""
+        self._schedules.setdefault(subject.name, _Schedule(subject=subject))
+        self._wake.set()
+
+    def unwatch(self, subject: Subject) -> None:
+        """Look at it no more."""
+        self._schedules.pop(subject.name, None)
+
+    def hurry(self, subject: Subject) -> None:
+        """Look again soon: something was changed."""
+        schedule = self._schedules.get(subject.name)
+        if schedule is not None:
+            schedule.hurried = True
+            self._wake.set()
+
+    async def run(self) -> None:
+        """Look, for ever."""
+        gap = self._world.pace.look_gap.total_seconds()
+        while True:
+            self._wake.clear()
+            due = [schedule for schedule in self._schedules.values() if self._wait_of(schedule) <= 0]
+            if due:
+                await self._look(due)
+                await asyncio.sleep(gap)
+                continue
+            waits = [self._wait_of(schedule) for schedule in self._schedules.values()]
+            try:
+                async with asyncio.timeout(min(waits, default=None)):
+                    await self._wake.wait()
+            except TimeoutError:
+                continue
+
+    def _wait_of(self, schedule: _Schedule) -> float:
+        if schedule.hurried:
+            return 0.0
+        pace = self._world.pace
+        every = pace.look_moving if schedule.subject.is_moving else pace.look
+        return schedule.looked + every.total_seconds() - self._world.clock.monotonic()
+
+    async def _look(self, due: list[_Schedule]) -> None:
+        started_at, started = self._world.clock.now(), self._world.clock.monotonic()
+        every = self._world.pace.look.total_seconds()
+        for schedule in due:
+            schedule.hurried = False
+            schedule.looked = started
+        complete = [schedule for schedule in due if started - schedule.completed >= every]
+        try:
+            groups = await self._fleet.describe_groups({schedule.subject.group_name for schedule in due})
+            asked = {s.subject.name: _asked(s.subject, groups, is_complete=s in complete) for s in due}
+            instances = await self._instances(complete, wanted=frozenset().union(*asked.values()))
+            for schedule in due:
+                await self._ask_why_short(schedule, groups.get(schedule.subject.group_name), started_at)
+        except HotdeskError as error:
+            for schedule in due:
+                schedule.subject.observe_failed(error)
+            return
+        for schedule in due:
+            if schedule in complete:
+                schedule.completed = started
+            name = schedule.subject.name
+            schedule.subject.observe(
+                Observation(
+                    started_at=started_at,
+                    group=groups.get(schedule.subject.group_name),
+                    instances=_belonging(instances, pool=name, asked=asked[name], is_complete=schedule in complete),
+                    asked=asked[name],
+                    complete=schedule in complete,
+                    failures=schedule.failures,
+                    scaling_policies=schedule.policies,
+                ),
+            )
+
+    async def _instances(self, complete: list[_Schedule], *, wanted: frozenset[str]) -> dict[str, Instance]:
+        found: dict[str, Instance] = {}
+        if complete:
+            found |= await self._fleet.describe_pool_instances({schedule.subject.name for schedule in complete})
+        missing = wanted - found.keys()
+        if missing:
+            found |= await self._fleet.describe_instances(missing)
+        return found
+
+    async def _ask_why_short(self, schedule: _Schedule, group: Group | None, started_at: datetime) -> None:
+        """While a group has fewer machines than it should, ask it why; once in a while, ask who else scales it."""
+        if group is None:
+            schedule.short_since, schedule.failures, schedule.policies = None, (), ()
+            return
+        now = self._world.clock.monotonic()
+        if now - schedule.asked_policies >= _POLICIES_EVERY:
+            schedule.asked_policies = now
+            schedule.policies = tuple(await self._fleet.describe_scaling_policies(group=group.name))
+        is_short = sum(member.is_counted for member in group.members.values()) < group.desired
+        if not is_short:
+            schedule.short_since, schedule.failures = None, ()
+        elif schedule.short_since is None:
+            schedule.short_since = started_at
+            schedule.asked_failures = now
+        elif now - schedule.asked_failures >= _FAILURES_EVERY:
+            schedule.asked_failures = now
+            since = schedule.short_since
+            schedule.failures = tuple(await self._fleet.describe_launch_failures(group=group.name, since=since))
+
+
+def _asked(subject: Subject, groups: Mapping[str, Group], *, is_complete: bool) -> frozenset[str]:
+    group = groups.get(subject.group_name)
+    return subject.interests(group) | (subject.expects(group) if is_complete else frozenset())
+
+
+def _belonging(
+    instances: Mapping[str, Instance],
+    *,
+    pool: str,
+    asked: frozenset[str],
+    is_complete: bool,
+) -> dict[str, Instance]:
+    """Return what of a shared look is this pool's: what it asked for, and what carries its tag."""
+    return {
+        name: instance
+        for name, instance in instances.items()
+        if name in asked or (is_complete and instance.tags.get(POOL_TAG) == pool)
+    }

@@ -1,0 +1,231 @@
+"""One pool's actor: every decision about the pool is made in its passes, one at a time."""
+
+import asyncio
+import logging
+from dataclasses import replace
+from datetime import timedelta
+from typing import Protocol
+
+from hotdesk.actors.effects import Effects
+from hotdesk.actors.world import World
+from hotdesk.api.v1alpha1 import CapacityCall, Machine, MachinePool, Workspace
+from hotdesk.core import planner, seating
+from hotdesk.core.actions import ReportPool
+from hotdesk.core.buffer import schedule_fault
+from hotdesk.core.capacity import Rise
+from hotdesk.core.eligibility import Surroundings
+from hotdesk.core.facts import Group, Observation
+from hotdesk.core.planner import Memory
+from hotdesk.core.pool_facts import PoolFacts
+from hotdesk.core.securing import claimed_at
+from hotdesk.core.standing import Standing
+from hotdesk.ports import HotdeskError, NotFound
+
+log = logging.getLogger(__name__)
+
+_IN_MOTION = (Standing.BOOTING, Standing.REAPING, Standing.LEAVING, Standing.UNSEEN, Standing.STRAY)
+_AT_REST = timedelta(seconds=5)  # between passes without news: schedules and ageing move by themselves
+
+
+class Watcher(Protocol):
+    """Who looks at AWS for the actor."""
+
+    def hurry(self, subject: "PoolActor") -> None:
+        """Look again soon."""
+
+
+class PoolActor:
+    """Takes news in through its methods at any time; `run` plans and starts what is to be done."""
+
+    def __init__(self, name: str, world: World) -> None:
+        self.name = name
+        self.facts = PoolFacts(name=name)
+        self.watcher: Watcher | None = None
+        self.is_moving = False
+        self._world = world
+        self._news = asyncio.Event()
+        self._effects = Effects(self.facts, world, changed=self._news.set, aws_changed=self._hurry)
+        self._memory = Memory(rise=Rise(machines=0, at=world.clock.now()))
+        self._schedule_fault: str | None = None
+        self._next_upkeep = 0.0  # monotonic seconds
+        self._next_report = 0.0  # monotonic seconds
+        self._missed: set[str] = set()  # UIDs whose miss was counted
+
+    # -- news -------------------------------------------------------------------------------------------------------
+
+    def set_pool(self, pool: MachinePool | None) -> None:
+        """Take in the pool as it is now; None when it does not exist."""
+        before = self.facts.pool
+        self.facts.set_pool(pool)
+        if pool is not None and (before is None or before.spec.buffer != pool.spec.buffer):
+            self._schedule_fault = schedule_fault(pool.spec.buffer.schedules, now=self._world.clock.now())
+            self.set_surroundings(self.facts.surroundings)
+        self._news.set()
+
+    def set_surroundings(self, surroundings: Surroundings) -> None:
+        """Take in what lies outside the pool."""
+        self.facts.set_surroundings(replace(surroundings, schedule_fault=self._schedule_fault))
+        self._news.set()
+
+    def upsert_workspace(self, workspace: Workspace) -> None:
+        """Take in a workspace."""
+        if workspace.status.machine is None:
+            self._effects.claiming.saw(workspace.metadata.uid)
+        self.facts.upsert_workspace(workspace)
+        self._news.set()
+
+    def remove_workspace(self, uid: str) -> None:
+        """Take in that a workspace is gone."""
+        self._effects.claiming.forget(uid)
+        self._missed.discard(uid)
+        self.facts.remove_workspace(uid)
+        self._news.set()
+
+    def upsert_machine(self, machine: Machine) -> None:
+        """Take in a machine."""
+        self.facts.upsert_machine(machine)
+        self._news.set()
+
+    def remove_machine(self, name: str) -> None:
+        """Take in that a machine's record is gone."""
+        self.facts.remove_machine(name)
+        self._news.set()
+
+    def observe(self, observation: Observation) -> None:
+        """Take in a look at AWS."""
+        self._memory = replace(
+            self._memory,
+            failures=observation.failures,
+            scaling_policies=observation.scaling_policies,
+        )
+        self._effects.troubles.clear("look")
+        self.facts.observe(observation)
+        self._news.set()
+
+    def observe_failed(self, error: HotdeskError) -> None:
+        """Take in that AWS could not be looked at: nothing is known anew, and people are told."""
+        self._effects.troubles.note("look", error)
+        self._news.set()
+
+    @property
+    def group_name(self) -> str:
+        """The name of the pool's group; the actor is watched only while it has a pool."""
+        if self.facts.pool is None:
+            raise NotFound(f"MachinePool {self.name} does not exist.")
+        return self.facts.pool.spec.aws.auto_scaling_group_name
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing would be lost with the actor."""
+        facts = self.facts
+        return facts.pool is None and not facts.workspaces and not facts.machines and not self._effects.is_busy
+
+    def interests(self, group: Group | None) -> frozenset[str]:
+        """Return the instances whose state it waits for."""
+        names: set[str] = set(self.facts.unsecured)
+        for standing in _IN_MOTION:
+            names |= self.facts.by_standing[standing]
+        members = group.members.keys() if group is not None else frozenset[str]()
+        unknown = {name for name in members if name not in self.facts.instances}
+        left = {name for name in self.facts.members if name not in members}
+        return frozenset(names | unknown | left)
+
+    def expects(self, group: Group | None) -> frozenset[str]:
+        """Return every instance it has a record of or its group lists."""
+        members = group.members.keys() if group is not None else frozenset[str]()
+        return frozenset(members | self.facts.machines.keys())
+
+    # -- the loop ---------------------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Make passes, for ever: at once on news, and when something is due."""
+        while True:
+            self._news.clear()
+            try:
+                wait = self._pass()
+            except Exception:
+                # A fault in one pass must not stop the pool: what is known stays, and the next pass tries again.
+                log.exception("a pass failed", extra={"pool": self.name})
+                wait = 1.0
+            try:
+                async with asyncio.timeout(wait):
+                    await self._news.wait()
+            except TimeoutError:
+                continue
+
+    async def drain(self) -> None:
+        """Wait for the writes under way to end; what they bring is planned by whoever comes next."""
+        await self._effects.drain()
+
+    def _pass(self) -> float:
+        """Plan and start everything that is due; return the seconds until something else is."""
+        now = self._world.clock.now()
+        if self._effects.may_claim():
+            for claim in seating.plan_claims(self.facts, now=now):
+                self._effects.start(claim)
+        for action in tuple(seating.plan_seats(self.facts, now=now)):
+            self._effects.start(action)
+        wait = self._next_upkeep - self._world.clock.monotonic()
+        return wait if wait > 0 else self._keep_up()
+
+    def _keep_up(self) -> float:
+        """Do everything but claims, and return how long nothing needs to be planned if no news comes."""
+        pace, monotonic = self._world.pace, self._world.clock.monotonic()
+        self._next_upkeep = monotonic + pace.upkeep_gap.total_seconds()
+        late_call = self._late_call()
+        memory = replace(
+            self._memory,
+            boots=self._effects.machines.boots,
+            ready=frozenset(self._effects.ready),
+            troubles=self._effects.troubles.told(),
+            stats=self._effects.claims.summary(),
+            capacity_call=late_call,
+        )
+        upkeep = planner.plan_upkeep(self.facts, memory, now=self._world.clock.now())
+        self._memory = upkeep.memory
+        if upkeep.is_moving and not self.is_moving:
+            self._hurry()
+        self.is_moving = upkeep.is_moving
+        for action in upkeep.actions:
+            if isinstance(action, ReportPool):
+                if monotonic < self._next_report:
+                    continue
+                self._next_report = monotonic + pace.report.total_seconds()
+            self._effects.start(action)
+        self._measure(upkeep)
+        is_busy = bool(upkeep.is_moving or self.facts.waiting or self.facts.unreported)
+        return (pace.probe if is_busy else _AT_REST).total_seconds()
+
+    def _late_call(self) -> CapacityCall | None:
+        """Return the raising call that may still take effect: sent lately, and not known to be answered."""
+        call = self.facts.pool.status.capacity_call if self.facts.pool is not None else None
+        if call is None or call == self._effects.changes.answered:
+            return None
+        is_recent = self._world.clock.now() - call.sent_at < self._world.pace.late_call
+        return call if is_recent else None
+
+    def _measure(self, upkeep: planner.Upkeep) -> None:
+        facts, metrics = self.facts, self._world.metrics
+        if facts.pool is None:
+            return
+        totals = facts.totals
+        counts = {
+            "idle": totals.idle + totals.spare,
+            "target": upkeep.sizing.target,
+            "booting": totals.booting,
+            "claimed": totals.claimed,
+            "waiting": len(facts.waiting),
+            "quarantined": totals.quarantined,
+            "machines": totals.live,
+        }
+        metrics.pool_counts(pool=self.name, counts=counts)
+        now = self._world.clock.now()
+        ages = ((now - claimed_at(facts.machines[name])).total_seconds() for name in facts.unsecured)
+        metrics.unsecured_age(pool=self.name, seconds=max(ages, default=0.0))
+        for uid in facts.waiting.keys() - self._missed:
+            self._missed.add(uid)
+            metrics.claim_missed(pool=self.name, cause=upkeep.miss_cause)
+
+    def _hurry(self) -> None:
+        if self.watcher is not None:
+            self.watcher.hurry(self)

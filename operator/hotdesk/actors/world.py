@@ -1,0 +1,32 @@
+"""What every actor is given: the ports, and the few figures a person may set."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from hotdesk.ports import Clock, Fleets, Metrics, Prober, Store
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How often things are looked at again."""
+
+    look: timedelta = timedelta(seconds=20)  # at AWS, when nothing moves
+    look_moving: timedelta = timedelta(seconds=1)  # at AWS, while launches or terminations are under way
+    look_gap: timedelta = timedelta(milliseconds=300)  # at least, between two looks
+    probe: timedelta = timedelta(milliseconds=500)  # of a booting machine
+    upkeep_gap: timedelta = timedelta(milliseconds=200)  # between two upkeep passes of a pool
+    report: timedelta = timedelta(seconds=1)  # between two writes of a pool's counts
+    late_call: timedelta = timedelta(minutes=5)
+    """How long a call without an answer may still take effect: AWS refuses requests signed longer ago than this."""
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """The ports an actor works through."""
+
+    store: Store
+    fleets: Fleets
+    prober: Prober
+    clock: Clock
+    metrics: Metrics
+    pace: Pace

@@ -1,0 +1,101 @@
+"""Consistent reads of the Kubernetes API: lists in pages, single objects past every cache."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+import orjson
+from pydantic import ValidationError
+
+from hotdesk.adapters.kube.errors import check
+from hotdesk.api.wire import explain
+from hotdesk.ports import NotFound, Refused, Unanswered
+
+if TYPE_CHECKING:
+    from hotdesk.adapters.kube.resources import M, Resource
+    from hotdesk.adapters.kube.session import KubeSession
+
+_log = logging.getLogger(__name__)
+
+_PAGE = 500  # objects; the event loop is busy with one page for some 10 ms
+_BATCH = 50  # objects parsed before the event loop has its turn
+_LISTS = 3  # a list is begun anew this often when its snapshot expired (410) between two pages
+
+
+async def list_objects(session: KubeSession, resource: Resource[M]) -> list[M]:
+    """Return every object that can be read; one that cannot is logged and left out.
+
+    Raises:
+        Unanswered, Denied, Throttled: there is no complete list.
+
+    """
+    found: list[M] = []
+    for number, item in enumerate(await list_raw(session, path=resource.everywhere, resource=resource.plural), 1):
+        try:
+            found.append(resource.model.model_validate(item))
+        except ValidationError as exc:
+            _log_unreadable(item, resource=resource.plural, error=exc)
+        if number % _BATCH == 0:
+            await asyncio.sleep(0)
+    return found
+
+
+async def list_raw(session: KubeSession, *, path: str, resource: str) -> list[dict[str, Any]]:
+    """Return the items of every page of one consistent list."""
+    for _ in range(_LISTS):
+        items = await _pages(session, path=path, resource=resource)
+        if items is not None:
+            return items
+    raise Unanswered(f"cannot list {resource}: every snapshot expired before its last page was read")
+
+
+async def fetch_object(session: KubeSession, resource: Resource[M], *, name: str, namespace: str = "") -> M | None:
+    """Return the object as it is now, or None if it does not exist.
+
+    Raises:
+        Refused: it exists and cannot be read; taking it for absent would release what it holds.
+        Unanswered, Denied, Throttled: nobody knows.
+
+    """
+    try:
+        answer = await session.read(resource.path(name=name, namespace=namespace))
+        check(answer, verb="get", resource=resource.plural, name=name)
+    except NotFound:
+        return None
+    try:
+        return resource.model.model_validate_json(answer.body)
+    except ValidationError as exc:
+        raise Refused(f"{resource.plural} {name} cannot be read: {explain(exc)}") from exc
+
+
+async def _pages(session: KubeSession, *, path: str, resource: str) -> list[dict[str, Any]] | None:
+    """Return all items, or None if the snapshot expired on the way."""
+    items: list[dict[str, Any]] = []
+    params = {"limit": str(_PAGE)}
+    while True:
+        answer = await session.read(path, params=params)
+        if answer.status == HTTPStatus.GONE:
+            return None
+        check(answer, verb="list", resource=resource)
+        try:
+            page = orjson.loads(answer.body)
+            items.extend(page["items"] or ())
+            token = page["metadata"].get("continue")
+        except (ValueError, KeyError, TypeError, AttributeError) as exc:
+            raise Unanswered(f"cannot list {resource}: the answer is no list") from exc
+        if not token:
+            return items
+        params = {"limit": str(_PAGE), "continue": token}
+
+
+def _log_unreadable(item: Any, *, resource: str, error: ValidationError) -> None:
+    metadata = item.get("metadata") if isinstance(item, dict) else None
+    known = metadata if isinstance(metadata, dict) else {}
+    _log.warning(
+        "object cannot be read and is left out: %s",
+        explain(error),
+        extra={"resource": resource, "namespace": known.get("namespace"), "object": known.get("name")},
+    )

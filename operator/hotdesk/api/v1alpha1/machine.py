@@ -1,0 +1,147 @@
+"""Machine: the record of one EC2 instance; the compare-and-swap on its claims is what hands it out."""
+
+from typing import Annotated, Literal
+
+from pydantic import ConfigDict, Field
+
+from hotdesk.api.conditions import Conditions
+from hotdesk.api.schema import immutable, marks, rule
+from hotdesk.api.v1alpha1.kinds import PoolName, Resource
+from hotdesk.api.wire import ApiModel, MicroTime, Time
+
+MachinePhase = Literal["Booting", "Idle", "Claimed", "Quarantined", "Reaping", "Terminated"]
+ReapReason = Literal["Used", "Surplus", "NotReady", "Lost", "PoolDeleted"]
+
+
+class ClaimedBy(ApiModel):
+    """The workspace that holds a slot."""
+
+    namespace: Annotated[str, Field(min_length=1, max_length=63)]
+    """The workspace's namespace."""
+    name: Annotated[str, Field(min_length=1, max_length=253)]
+    """The workspace's name."""
+    uid: Annotated[str, Field(min_length=1, max_length=64)]
+    """The workspace's UID: a workspace created anew under the same name does not inherit the machine."""
+
+
+class Claim(ApiModel):
+    """The record that a slot belongs to one workspace."""
+
+    slot: Annotated[int, Field(ge=0, le=99)]
+    """The slot, counted from 0."""
+    workspace: ClaimedBy
+    """The workspace that holds the slot."""
+    claimed_at: MicroTime
+    """When the slot was claimed."""
+
+
+class Reap(ApiModel):
+    """The decision to give the machine back to AWS."""
+
+    reason: ReapReason
+    """Used: its workspaces are gone. Surplus: more idle than wanted. NotReady: it missed the readiness deadline.
+    Lost: the instance is gone. PoolDeleted: its pool is."""
+    at: Time
+    """When it was decided."""
+
+
+class MachineSpec(ApiModel):
+    """What the operator decided about the machine."""
+
+    model_config = ConfigDict(
+        json_schema_extra=marks(
+            rule(
+                "!has(oldSelf.reap) || (has(self.reap) && self.reap == oldSelf.reap)",
+                "reap is one-way: once set it can be neither changed nor removed",
+            ),
+            rule(
+                "!has(self.reap) || !has(self.claims) || self.claims.size() == 0",
+                "claims and reap exclude each other: release the claims in the write that sets reap",
+            ),
+            rule(
+                "!has(self.claims) || self.claims.all(c, c.slot < self.slots)",
+                "every claim's slot must be below slots",
+            ),
+            rule(
+                "!has(self.claims) ||"
+                " self.claims.all(c, self.claims.exists_one(d, c.workspace.uid == d.workspace.uid))",
+                "a workspace can hold one slot only",
+            ),
+        ),
+    )
+
+    pool: PoolName
+    """The MachinePool it was launched for. Immutable."""
+    provider_id: Annotated[
+        str,
+        Field(
+            alias="providerID",
+            max_length=128,
+            json_schema_extra=marks(
+                rule(
+                    "self.matches('^aws:///[a-z0-9-]+/i-[0-9a-f]{8,17}$')",
+                    "providerID must look like aws:///eu-central-1a/i-0123456789abcdef0",
+                ),
+                immutable("providerID"),
+            ),
+        ),
+    ]
+    """The instance as Kubernetes writes it, aws:///ZONE/INSTANCE-ID. Immutable."""
+    slots: Annotated[int, Field(ge=1, le=100)]
+    """How many workspaces have room on it: the pool's slotsPerMachine when the machine was first seen."""
+    claims: Annotated[tuple[Claim, ...], Field(max_length=100, json_schema_extra=marks(map_keys=["slot"]))] = ()
+    """Who holds which slot. Written only by compare-and-swap."""
+    reap: Reap | None = None
+    """Set when the machine is to be terminated. One-way, and never together with claims."""
+
+
+class MachineStatus(ApiModel):
+    """What was observed of the machine."""
+
+    phase: MachinePhase = "Booting"
+    """A summary for people."""
+    observed_generation: int | None = None
+    """The generation of the spec that this status is about."""
+    private_ip: Annotated[str | None, Field(alias="privateIP", max_length=45)] = None
+    """The address inside the VPC."""
+    public_ip: Annotated[str | None, Field(alias="publicIP", max_length=45)] = None
+    """The public address, if it has one."""
+    zone: Annotated[str | None, Field(max_length=63)] = None
+    """The availability zone."""
+    instance_type: Annotated[str | None, Field(max_length=63)] = None
+    """The EC2 instance type."""
+    lifecycle: Literal["spot", "on-demand"] | None = None
+    """How it is paid for."""
+    in_group: bool | None = None
+    """Whether the Auto Scaling group still owns it; false once it is detached and out of the group's reach."""
+    launched_at: Time | None = None
+    """When EC2 launched it."""
+    ready_at: MicroTime | None = None
+    """When it first passed the pool's readiness probe."""
+    conditions: Conditions = ()
+    """Ready: it passed the readiness probe. Secured: it is claimed, tagged and out of the group's reach."""
+
+
+class Machine(Resource):
+    """A Machine is the record of one EC2 instance, named by its instance id. Only the operator writes Machines."""
+
+    model_config = ConfigDict(
+        json_schema_extra=marks(
+            rule(
+                "self.metadata.name.matches('^i-[0-9a-f]{8,17}$')",
+                "metadata.name must be an EC2 instance id like i-0123456789abcdef0",
+            ),
+            rule(
+                "self.spec.providerID.endsWith('/' + self.metadata.name)",
+                "spec.providerID must end with '/' and metadata.name",
+            ),
+        ),
+    )
+
+    kind: Literal["Machine"] = "Machine"
+    spec: MachineSpec
+    """What the operator decided about the machine."""
+    status: Annotated[MachineStatus, Field(json_schema_extra=marks(stored_default={"phase": "Booting"}))] = (
+        MachineStatus()
+    )
+    """What was observed of the machine."""

@@ -1,0 +1,135 @@
+"""What every object on the wire shares: the base model, metadata, and how times and durations are written."""
+
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any, Final
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    ValidationError,
+    WithJsonSchema,
+)
+from pydantic.alias_generators import to_camel
+
+from hotdesk.api.schema import marks, rule
+
+_DURATION: Final = re.compile(r"(?:(\d{1,5})h)?(?:(\d{1,7})m)?(?:(\d{1,9})s)?", re.ASCII)
+
+
+class ApiModel(BaseModel):
+    """A frozen piece of an object; fields it does not know are ignored, so an old operator reads new objects."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="ignore",
+        alias_generator=to_camel,
+        populate_by_name=True,
+        use_attribute_docstrings=True,
+    )
+
+    def wire(self) -> dict[str, Any]:
+        """Return the JSON object to create; absent fields are left out."""
+        return self.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+    def merge_patch(self) -> dict[str, Any]:
+        """Return the JSON merge patch that makes the stored object say exactly this: absent fields become null."""
+        return _with_nulls(self, self.wire())
+
+
+class ObjectMeta(ApiModel):
+    """The part of Kubernetes' metadata that Hotdesk reads."""
+
+    name: str
+    namespace: str = ""
+    uid: str = ""
+    resource_version: str = ""
+    generation: int = 0
+    creation_timestamp: datetime | None = None
+    deletion_timestamp: datetime | None = None
+    finalizers: tuple[str, ...] = ()
+    labels: dict[str, str] = {}
+    annotations: dict[str, str] = {}
+
+
+def parse_duration(value: object) -> timedelta:
+    """Read "45s", "10m" or "1h30m".
+
+    Raises:
+        ValueError: anything else; the message says what to write.
+
+    """
+    if isinstance(value, timedelta):
+        return value
+    found = _DURATION.fullmatch(value) if value and isinstance(value, str) else None
+    if found is None:
+        raise ValueError(f"write a duration like 45s, 10m or 1h30m instead of {value!r}")
+    hours, minutes, seconds = (int(part or 0) for part in found.groups())
+    return timedelta(hours=hours, minutes=minutes, seconds=seconds)
+
+
+def format_duration(value: timedelta) -> str:
+    """Write whole seconds as "1h30m", "45s" or "0s"; what is below a second is dropped."""
+    minutes, seconds = divmod(int(value.total_seconds()), 60)
+    hours, minutes = divmod(minutes, 60)
+    parts = ((hours, "h"), (minutes, "m"), (seconds, "s"))
+    return "".join(f"{number}{unit}" for number, unit in parts if number) or "0s"
+
+
+def explain(error: ValidationError) -> str:
+    """Return one sentence for a person that names every field of a stored object that cannot be read, and why."""
+    problems = (
+        f"{'.'.join(str(part) for part in problem['loc']) or 'object'}: {problem['msg']}"
+        for problem in error.errors(include_url=False, include_context=False, include_input=False)
+    )
+    return "; ".join(problems)
+
+
+def _with_nulls(model: ApiModel, wire: dict[str, Any]) -> dict[str, Any]:
+    patch: dict[str, Any] = {}
+    for name, field in type(model).model_fields.items():
+        alias = field.alias or name
+        value = getattr(model, name)
+        patch[alias] = _with_nulls(value, wire[alias]) if isinstance(value, ApiModel) else wire.get(alias)
+    return patch
+
+
+def _seconds(value: datetime) -> str:
+    return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _microseconds(value: datetime) -> str:
+    return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+_DATE_TIME: Final = {"type": "string", "format": "date-time"}
+
+Time = Annotated[datetime, PlainSerializer(_seconds, when_used="json"), WithJsonSchema(_DATE_TIME)]
+"""metav1.Time: whole seconds."""
+
+MicroTime = Annotated[datetime, PlainSerializer(_microseconds, when_used="json"), WithJsonSchema(_DATE_TIME)]
+"""metav1.MicroTime: for what is measured in milliseconds."""
+
+_DURATION_RULE: Final = rule(
+    "self.size() > 0 && self.matches('^([0-9]{1,5}h)?([0-9]{1,7}m)?([0-9]{1,9}s)?$')",
+    "write a duration as hours, minutes and seconds, like 45s, 10m or 1h30m",
+)
+
+_Duration = Annotated[
+    timedelta,
+    BeforeValidator(parse_duration),
+    PlainSerializer(format_duration, when_used="json"),
+    WithJsonSchema({"type": "string", "maxLength": 32}),
+]
+
+Duration = Annotated[_Duration, Field(json_schema_extra=marks(_DURATION_RULE))]
+"""A Go-style duration of whole hours, minutes and seconds."""
+
+PositiveDuration = Annotated[
+    _Duration,
+    Field(json_schema_extra=marks(_DURATION_RULE, rule("self.matches('[1-9]')", "give a duration above zero"))),
+]
+"""A duration that is not zero."""

@@ -1,0 +1,82 @@
+"""The `hotdesk` command: the operator, the CRDs, and what other packages add."""
+
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+
+import click
+
+_COMMANDS = "hotdesk.commands"
+# What to install for a command whose package or libraries are absent.
+_EXTRAS = {"local": "pip install 'hotdesk[local]'"}
+
+
+class _Commands(click.Group):
+    """A group whose further commands are imported only when they are asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted({*super().list_commands(ctx), *_added()})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name in _added():
+            return _load(_added()[cmd_name])
+        return super().get_command(ctx, cmd_name)
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="hotdesk")
+def main() -> None:
+    """Hand every workspace a warm EC2 machine."""
+
+
+@main.command()
+def operator() -> None:
+    """Run the operator; it takes its settings from the environment."""
+    from hotdesk.main import run  # noqa: PLC0415  # kopf and boto3 take a second that other commands need not pay
+
+    run()
+
+
+@main.command()
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Write one file a kind into this folder.")
+def crds(out: Path | None) -> None:
+    """Print the CustomResourceDefinitions, or write them to files."""
+    from hotdesk.api.crd import render  # noqa: PLC0415  # as above
+
+    files = render()
+    if out is None:
+        click.echo("---\n".join(files.values()), nl=False)
+        return
+    out.mkdir(parents=True, exist_ok=True)
+    for name, text in files.items():
+        (out / name).write_text(text, encoding="utf-8")
+
+
+def _added() -> dict[str, EntryPoint]:
+    return {point.name: point for point in entry_points(group=_COMMANDS)}
+
+
+def _load(point: EntryPoint) -> click.Command:
+    """Import a command of another package; where that fails for want of a library, put a command that says so."""
+    try:
+        command = point.load()
+    except ModuleNotFoundError as error:
+        return _absent(point, missing=error.name or str(error))
+    if not isinstance(command, click.Command):
+        raise click.ClickException(f"{point.value} is not a command")
+    return command
+
+
+def _absent(point: EntryPoint, *, missing: str) -> click.Command:
+    install = _EXTRAS.get(point.name, f"install what brings {missing}")
+
+    @click.command(
+        name=point.name,
+        short_help=f"(not installed: {install})",
+        # Whatever was to follow on the command line: the answer is the same.
+        context_settings={"ignore_unknown_options": True, "allow_extra_args": True},
+        add_help_option=False,
+    )
+    def absent() -> None:
+        raise click.ClickException(f"`hotdesk {point.name}` needs {missing}, which is not installed: {install}")
+
+    return absent

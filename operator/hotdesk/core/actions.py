@@ -1,0 +1,321 @@
+"""Everything the operator can do: a closed set, each with the key under which only one may be under way."""
+
+from dataclasses import dataclass, field
+
+from hotdesk.api.v1alpha1 import (
+    Claim,
+    Machine,
+    MachinePool,
+    MachinePoolStatus,
+    MachineStatus,
+    Readiness,
+    ReapReason,
+    Workspace,
+)
+from hotdesk.api.v1alpha1 import WorkspaceStatus as Status
+from hotdesk.core.facts import Instance
+
+Key = tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Seat:
+    """One workspace and the slot it shall get."""
+
+    slot: int
+    workspace: Workspace
+    hit: bool  # it found a slot the first time it was looked at
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimSlots:
+    """Claim free slots of one machine in one write, then publish each workspace."""
+
+    machine: Machine
+    seats: tuple[Seat, ...]
+
+    @property
+    def key(self) -> Key:
+        """One write to a machine at a time."""
+        return "machine", self.machine.metadata.name
+
+
+@dataclass(frozen=True, slots=True)
+class PublishFound:
+    """Rewrite a claim that was found, not made, in this pass, then publish its workspace."""
+
+    machine: Machine
+    claim: Claim
+    workspace: Workspace
+
+    @property
+    def key(self) -> Key:
+        """One write to a machine at a time."""
+        return "machine", self.machine.metadata.name
+
+
+@dataclass(frozen=True, slots=True)
+class CheckClaims:
+    """Ask the API server for the workspaces of these claims and drop those that are gone or live elsewhere."""
+
+    machine: Machine
+    uids: frozenset[str]
+
+    @property
+    def key(self) -> Key:
+        """One write to a machine at a time."""
+        return "machine", self.machine.metadata.name
+
+
+@dataclass(frozen=True, slots=True)
+class CheckSeat:
+    """Ask the API server whether a published workspace still holds its claim.
+
+    If the record lost the claim or is gone while the instance lives, the claim is restored; else the machine is lost.
+    """
+
+    workspace: Workspace
+    instance: Instance | None  # the machine as EC2 showed it
+
+    @property
+    def key(self) -> Key:
+        """One write to a workspace at a time."""
+        return "workspace", self.workspace.metadata.uid
+
+
+@dataclass(frozen=True, slots=True)
+class ReportWorkspace:
+    """Tell a workspace how it stands."""
+
+    workspace: Workspace
+    status: Status
+
+    @property
+    def key(self) -> Key:
+        """One write to a workspace at a time."""
+        return "workspace", self.workspace.metadata.uid
+
+
+@dataclass(frozen=True, slots=True)
+class RegisterMachine:
+    """Create the record of an instance that its group shows."""
+
+    name: str
+    zone: str
+    slots: int
+
+    @property
+    def key(self) -> Key:
+        """One write to a machine at a time."""
+        return "machine", self.name
+
+
+@dataclass(frozen=True, slots=True)
+class ReportMachine:
+    """Write what was observed of a machine."""
+
+    machine: Machine
+    status: MachineStatus
+
+    @property
+    def key(self) -> Key:
+        """One write to a machine at a time."""
+        return "machine", self.machine.metadata.name
+
+
+@dataclass(frozen=True, slots=True)
+class ReapMachine:
+    """Decide, for good, that a machine is terminated; the claims it still has are those of a lost machine."""
+
+    machine: Machine
+    reason: ReapReason
+
+    @property
+    def key(self) -> Key:
+        """One write to a machine at a time."""
+        return "machine", self.machine.metadata.name
+
+
+@dataclass(frozen=True, slots=True)
+class ForgetMachine:
+    """Delete the record of a machine that EC2 has terminated."""
+
+    machine: Machine
+
+    @property
+    def key(self) -> Key:
+        """One write to a machine at a time."""
+        return "machine", self.machine.metadata.name
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeMachine:
+    """Ask a booting machine whether it is ready."""
+
+    name: str
+    ip: str
+    readiness: Readiness
+
+    @property
+    def key(self) -> Key:
+        """One probe of a machine at a time."""
+        return "probe", self.name
+
+
+@dataclass(frozen=True, slots=True)
+class ReportPool:
+    """Tell the pool how it stands, unless it changed since this was planned."""
+
+    pool: MachinePool
+    status: MachinePoolStatus
+
+    @property
+    def key(self) -> Key:
+        """One write to the pool at a time."""
+        return ("pool",)
+
+
+@dataclass(frozen=True, slots=True)
+class HoldPool:
+    """Put our finalizer on the pool, so that its deletion waits for its claims."""
+
+    @property
+    def key(self) -> Key:
+        """One write to the pool at a time."""
+        return ("pool",)
+
+
+@dataclass(frozen=True, slots=True)
+class LetPoolGo:
+    """Take our finalizer off a deleted pool that has nothing left."""
+
+    @property
+    def key(self) -> Key:
+        """One write to the pool at a time."""
+        return ("pool",)
+
+
+@dataclass(frozen=True, slots=True)
+class SetDesired:
+    """Set the group's desired capacity."""
+
+    desired: int
+    raises: bool  # above what the group is known to have: must be recorded before it is sent
+
+    @property
+    def key(self) -> Key:
+        """One capacity call at a time."""
+        return ("capacity",)
+
+
+@dataclass(frozen=True, slots=True)
+class SetMaxSize:
+    """Set the group's MaxSize, the fence that a late capacity call cannot pass."""
+
+    max_size: int
+    raises: bool
+
+    @property
+    def key(self) -> Key:
+        """One capacity call at a time."""
+        return ("capacity",)
+
+
+@dataclass(frozen=True, slots=True)
+class RepairGroup:
+    """Put the group's settings right."""
+
+    configure: bool = False
+    suspend: frozenset[str] = frozenset()
+    tags: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def key(self) -> Key:
+        """One repair at a time."""
+        return ("group",)
+
+
+@dataclass(frozen=True, slots=True)
+class ProtectMembers:
+    """Protect members from scale-in."""
+
+    ids: tuple[str, ...]
+
+    @property
+    def key(self) -> Key:
+        """One batch at a time."""
+        return ("protect",)
+
+
+@dataclass(frozen=True, slots=True)
+class TagMachines:
+    """Write the claims of these machines into their tags."""
+
+    ids: tuple[str, ...]
+    tags: tuple[tuple[str, str], ...] = field(repr=False)
+
+    @property
+    def key(self) -> Key:
+        """One batch at a time, and never beside a detach of the same machines."""
+        return ("secure",)
+
+
+@dataclass(frozen=True, slots=True)
+class DetachMachines:
+    """Take claimed machines out of the group's reach."""
+
+    ids: tuple[str, ...]
+
+    @property
+    def key(self) -> Key:
+        """One batch at a time."""
+        return ("secure",)
+
+
+@dataclass(frozen=True, slots=True)
+class TerminateMember:
+    """Terminate a reaped machine through its group."""
+
+    name: str
+
+    @property
+    def key(self) -> Key:
+        """One termination of a machine at a time."""
+        return "terminate", self.name
+
+
+@dataclass(frozen=True, slots=True)
+class TerminateInstance:
+    """Terminate a reaped machine outside the group."""
+
+    name: str
+
+    @property
+    def key(self) -> Key:
+        """One termination of a machine at a time."""
+        return "terminate", self.name
+
+
+Action = (
+    ClaimSlots
+    | PublishFound
+    | CheckClaims
+    | CheckSeat
+    | ReportWorkspace
+    | RegisterMachine
+    | ReportMachine
+    | ReapMachine
+    | ForgetMachine
+    | ProbeMachine
+    | ReportPool
+    | HoldPool
+    | LetPoolGo
+    | SetDesired
+    | SetMaxSize
+    | RepairGroup
+    | ProtectMembers
+    | TagMachines
+    | DetachMachines
+    | TerminateMember
+    | TerminateInstance
+)

@@ -1,0 +1,23 @@
+"""Owner, project and names come from strangers: how they are written into URLs and tags."""
+
+import hashlib
+from urllib.parse import quote
+
+TAG_VALUE_LIMIT = 256  # characters, EC2's limit on a tag's value
+_TAG_SAFE = " +-=._:/@"  # what every AWS service allows in a tag besides letters and digits
+_DIGEST_LENGTH = 16
+
+
+def url_part(text: str) -> str:
+    """Percent-encode text for any place in a URL: it can start no path, query, host or dot segment."""
+    encoded = quote(text, safe="")
+    return encoded.replace(".", "%2E") if encoded in {".", ".."} else encoded
+
+
+def tag_value(text: str) -> str:
+    """Encode text for a tag's value; what is too long ends in a digest, so that two texts stay distinct."""
+    encoded = quote(text, safe=_TAG_SAFE)
+    if len(encoded) <= TAG_VALUE_LIMIT:
+        return encoded
+    digest = hashlib.sha256(text.encode()).hexdigest()[:_DIGEST_LENGTH]
+    return f"{encoded[: TAG_VALUE_LIMIT - _DIGEST_LENGTH - 1]}~{digest}"

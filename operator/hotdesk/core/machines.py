@@ -1,0 +1,225 @@
+"""A machine's way outside of claims: registered, probed, ready or quarantined, reaped, terminated, forgotten."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import islice
+
+from hotdesk.api.conditions import ConditionStatus, set_condition
+from hotdesk.api.v1alpha1 import Machine, MachinePhase, MachineStatus
+from hotdesk.core.actions import (
+    ForgetMachine,
+    ProbeMachine,
+    ProtectMembers,
+    ReapMachine,
+    RegisterMachine,
+    ReportMachine,
+    TerminateInstance,
+    TerminateMember,
+)
+from hotdesk.core.capacity import Sizing
+from hotdesk.core.pool_facts import PoolFacts
+from hotdesk.core.standing import Standing, is_running
+
+PROTECT_AT_ONCE = 50  # ids, AWS's limit for SetInstanceProtection
+_WITHOUT_PROBE_DEADLINE = timedelta(minutes=10)
+FAILURES_IN_A_ROW = 3
+
+
+@dataclass(frozen=True, slots=True)
+class BootRecord:
+    """How machines of the pool became ready lately; it slows down the replacement of ones that never do."""
+
+    boot_times: tuple[timedelta, ...] = ()  # launch to ready, newest last
+    failures: int = 0  # machines in a row that missed their deadline
+    last_failure: datetime | None = None
+
+    def ready(self, took: timedelta) -> "BootRecord":
+        """Return the record after one machine became ready."""
+        return BootRecord(boot_times=(*self.boot_times, took)[-20:])
+
+    def failed(self, at: datetime) -> "BootRecord":
+        """Return the record after one machine missed its deadline."""
+        return BootRecord(boot_times=self.boot_times, failures=self.failures + 1, last_failure=at)
+
+    def typical(self) -> timedelta | None:
+        """Return the median time from launch to ready, None before the first."""
+        return sorted(self.boot_times)[len(self.boot_times) // 2] if self.boot_times else None
+
+    def may_replace(self, *, deadline: timedelta, now: datetime) -> bool:
+        """Tell whether a quarantined machine may be replaced now: three at once, then at doubling intervals."""
+        if self.failures <= FAILURES_IN_A_ROW or self.last_failure is None:
+            return True
+        patience: timedelta = deadline * min(2 ** (self.failures - FAILURES_IN_A_ROW), 64)
+        return now - self.last_failure >= patience
+
+
+def plan_records(facts: PoolFacts) -> Iterator[RegisterMachine | ForgetMachine]:
+    """Give every member a record, and delete the records of machines that EC2 has terminated."""
+    for name in facts.unregistered:
+        member = facts.members[name]
+        yield RegisterMachine(name=name, zone=member.zone, slots=facts.slots_per_machine)
+    for name in facts.by_standing[Standing.GONE]:
+        if not facts.machines[name].spec.claims:
+            yield ForgetMachine(machine=facts.machines[name])
+
+
+def plan_probes(facts: PoolFacts, *, ready: frozenset[str], now: datetime) -> Iterator[ProbeMachine | ReportMachine]:
+    """Bring booting machines to ready, or into quarantine past their deadline; `ready` passed their probe."""
+    if facts.pool is None:
+        return
+    readiness = facts.pool.spec.readiness
+    deadline = deadline_of(facts)
+    for name in facts.by_standing[Standing.BOOTING]:
+        machine, instance = facts.machines[name], facts.instances[name]
+        if machine.status.ready_at is not None:
+            continue
+        launched = instance.launched_at or machine.metadata.creation_timestamp or now
+        is_up = is_running(instance) and facts.members[name].lifecycle == "InService"
+        if is_up and (readiness is None or name in ready):
+            yield ReportMachine(machine=machine, status=ready_status(facts, machine, now=now))
+        elif now - launched >= deadline:
+            message = f"It was not ready {_minutes(deadline)} after its launch and is being replaced."
+            status = _status(facts, machine, phase="Quarantined")
+            status = _with_condition(machine, status, "Ready", "False", "DeadlineExceeded", message, now)
+            yield ReportMachine(machine=machine, status=status)
+        elif is_up and readiness is not None and instance.private_ip is not None:
+            yield ProbeMachine(name=name, ip=instance.private_ip, readiness=readiness)
+
+
+def plan_reaps(facts: PoolFacts, sizing: Sizing, boots: BootRecord, *, now: datetime) -> Iterator[ReapMachine]:
+    """Decide which unclaimed machines are given back: broken ones, then what is more than wanted."""
+    if facts.pool is not None and boots.may_replace(deadline=deadline_of(facts), now=now):
+        for name in islice(facts.by_standing[Standing.QUARANTINED], 1 if boots.failures > FAILURES_IN_A_ROW else None):
+            yield ReapMachine(machine=facts.machines[name], reason="NotReady")
+    if sizing.surplus:
+        is_deleted = facts.pool is not None and facts.pool.metadata.deletion_timestamp is not None
+        for name in islice(_dispensable(facts), sizing.surplus):
+            yield ReapMachine(machine=facts.machines[name], reason="PoolDeleted" if is_deleted else "Surplus")
+
+
+def plan_terminations(facts: PoolFacts, *, is_settled: bool) -> Iterator[TerminateMember | TerminateInstance]:
+    """End every reaped machine; members only once desired capacity is right, so that AWS replaces what it should."""
+    for name in facts.by_standing[Standing.REAPING]:
+        member, instance = facts.members.get(name), facts.instances.get(name)
+        if instance is None or not instance.state.is_live:
+            continue
+        if member is None:
+            yield TerminateInstance(name=name)
+        elif is_settled and not member.lifecycle.startswith(("Terminating", "Detaching")):
+            yield TerminateMember(name=name)
+
+
+def plan_protection(facts: PoolFacts) -> ProtectMembers | None:
+    """Protect members that are in service and not protected, claimed ones first."""
+    exposed = [
+        name
+        for name, member in facts.members.items()
+        if member.lifecycle == "InService" and not member.protected and not _is_reaped(facts, name)
+    ]
+    exposed.sort(key=lambda name: facts.standings.get(name) is not Standing.CLAIMED)
+    return ProtectMembers(ids=tuple(exposed[:PROTECT_AT_ONCE])) if exposed else None
+
+
+def plan_reports(facts: PoolFacts, *, now: datetime) -> Iterator[ReportMachine]:
+    """Write what became of machines: out of the group's reach, reaped, or astray."""
+    for name in facts.unsecured:
+        machine = facts.machines[name]
+        if _is_detached(facts, name) and machine.status.in_group is not False:
+            status = _status(facts, machine, phase="Claimed")
+            message = "It left its Auto Scaling group: nothing but its own workspace ends it."
+            yield ReportMachine(
+                machine=machine,
+                status=_with_condition(machine, status, "Secured", "True", "Detached", message, now),
+            )
+    for name in facts.by_standing[Standing.REAPING]:
+        machine = facts.machines[name]
+        if machine.status.phase != "Reaping" and facts.instances.get(name) is not None:
+            yield ReportMachine(machine=machine, status=_status(facts, machine, phase="Reaping"))
+    for name in facts.by_standing[Standing.STRAY]:
+        machine = facts.machines[name]
+        message = (
+            f"It is not a member of the pool's Auto Scaling group and nobody has claimed it: attach it to the group, "
+            f"or terminate instance {name}."
+        )
+        status = _with_condition(machine, machine.status, "Ready", "False", "OutsideGroup", message, now)
+        if status != machine.status:
+            yield ReportMachine(machine=machine, status=status)
+
+
+def ready_status(facts: PoolFacts, machine: Machine, *, now: datetime) -> MachineStatus:
+    """Return the status that makes a machine idle: everything a claim will hand over."""
+    status = _status(facts, machine, phase="Idle").model_copy(update={"ready_at": now})
+    return _with_condition(machine, status, "Ready", "True", "ProbeSucceeded", "It may be handed out.", now)
+
+
+def _is_detached(facts: PoolFacts, name: str) -> bool:
+    """Tell whether a look at AWS showed the machine alive and outside its group."""
+    instance = facts.instances.get(name)
+    return facts.group is not None and name not in facts.members and instance is not None and instance.state.is_live
+
+
+def deadline_of(facts: PoolFacts) -> timedelta:
+    """Return how long after its launch a machine must be ready."""
+    readiness = facts.pool.spec.readiness if facts.pool is not None else None
+    return readiness.deadline if readiness is not None else _WITHOUT_PROBE_DEADLINE
+
+
+def _dispensable(facts: PoolFacts) -> Iterator[str]:
+    """Yield members that may be given back: booting before idle, the newest first: claims take the oldest."""
+
+    def newest(name: str) -> str:
+        ready_at = facts.machines[name].status.ready_at
+        return ready_at.isoformat() if ready_at is not None else "~"
+
+    for standing in (Standing.BOOTING, Standing.IDLE):
+        names = (name for name in facts.by_standing[standing] if name in facts.members and name not in facts.busy)
+        yield from sorted(names, key=newest, reverse=True)
+
+
+def _is_reaped(facts: PoolFacts, name: str) -> bool:
+    machine = facts.machines.get(name)
+    return machine is not None and machine.spec.reap is not None
+
+
+def _status(facts: PoolFacts, machine: Machine, *, phase: MachinePhase) -> MachineStatus:
+    name = machine.metadata.name
+    instance = facts.instances.get(name)
+    seen: dict[str, object] = {"phase": phase, "observed_generation": machine.metadata.generation}
+    if facts.group is not None:
+        seen["in_group"] = name in facts.members
+    if instance is not None:
+        seen |= {
+            "private_ip": instance.private_ip,
+            "public_ip": instance.public_ip,
+            "zone": instance.zone or None,
+            "instance_type": instance.instance_type or None,
+            "lifecycle": "spot" if instance.spot else "on-demand",
+            "launched_at": instance.launched_at,
+        }
+    return machine.status.model_copy(update=seen)
+
+
+def _with_condition(  # the fields of a condition
+    machine: Machine,
+    status: MachineStatus,
+    kind: str,
+    value: ConditionStatus,
+    reason: str,
+    message: str,
+    now: datetime,
+) -> MachineStatus:
+    conditions = set_condition(
+        status.conditions,
+        type=kind,
+        status=value,
+        reason=reason,
+        message=message,
+        observed_generation=machine.metadata.generation,
+        now=now,
+    )
+    return status.model_copy(update={"conditions": conditions})
+
+
+def _minutes(span: timedelta) -> str:
+    return f"{span.total_seconds() / 60:g} min"

@@ -1,0 +1,62 @@
+"""The free slots that may be handed out now, fullest machine first, then the oldest."""
+
+import heapq
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from hotdesk.api.v1alpha1 import Machine
+
+_NEVER = datetime.max.replace(tzinfo=UTC)
+
+_Key = tuple[int, datetime, str]
+
+
+def free_slots(machine: Machine) -> tuple[int, ...]:
+    """Return the numbers of the machine's free slots; a machine that is being reaped has none."""
+    if machine.spec.reap is not None:
+        return ()
+    taken = {claim.slot for claim in machine.spec.claims}
+    return tuple(slot for slot in range(machine.spec.slots) if slot not in taken)
+
+
+@dataclass(slots=True)
+class Offers:
+    """A heap of machines with a free slot; entries that went stale are dropped when they surface.
+
+    The fullest machine goes first, so that whole machines stay empty and can be given back.
+    """
+
+    slots: int = 0
+    _keys: dict[str, _Key] = field(default_factory=dict)
+    _free: dict[str, int] = field(default_factory=dict)
+    _heap: list[_Key] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self._keys)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._keys
+
+    def put(self, machine: Machine) -> None:
+        """Offer the machine's free slots; it must have one."""
+        name = machine.metadata.name
+        self.drop(name)
+        key = (-len(machine.spec.claims), machine.status.ready_at or _NEVER, name)
+        self._keys[name] = key
+        self._free[name] = machine.spec.slots - len(machine.spec.claims)
+        self.slots += self._free[name]
+        heapq.heappush(self._heap, key)
+
+    def drop(self, name: str) -> None:
+        """Stop offering the machine, if it was."""
+        if self._keys.pop(name, None) is not None:
+            self.slots -= self._free.pop(name)
+
+    def take(self) -> str | None:
+        """Take the best machine off the list and return its name; None if nothing is on offer."""
+        while self._heap:
+            key = heapq.heappop(self._heap)
+            if self._keys.get(key[2]) == key:
+                self.drop(key[2])
+                return key[2]
+        return None

@@ -1,0 +1,161 @@
+"""One pass over a pool: everything that is to be done about it now."""
+
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from hotdesk.api.v1alpha1 import CapacityCall, ClaimStats
+from hotdesk.core import capacity, group, machines, pool_status, securing, waiting
+from hotdesk.core.actions import Action, HoldPool, LetPoolGo, ReportPool
+from hotdesk.core.capacity import Rise, Sizing
+from hotdesk.core.facts import LaunchFailure
+from hotdesk.core.machines import BootRecord
+from hotdesk.core.pool_facts import PoolFacts
+from hotdesk.core.pool_status import PoolReport, Trouble
+from hotdesk.core.standing import Standing
+
+FINALIZER = "hotdesk.dev/pool"
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What the actor carries from pass to pass; losing it costs time, never safety."""
+
+    rise: Rise
+    boots: BootRecord = field(default_factory=BootRecord)
+    ready: frozenset[str] = frozenset()  # booting machines whose probe succeeded
+    troubles: tuple[Trouble, ...] = ()  # what AWS refuses at the moment
+    failures: tuple[LaunchFailure, ...] = ()
+    scaling_policies: tuple[str, ...] = ()
+    stats: ClaimStats | None = None
+    capacity_call: CapacityCall | None = None  # a raising call, ours or another operator's, that may still arrive late
+
+
+@dataclass(frozen=True, slots=True)
+class Upkeep:
+    """What a pass decided, and what it learned on the way."""
+
+    actions: tuple[Action, ...]
+    memory: Memory
+    sizing: Sizing
+    miss_cause: str  # why a workspace that found no slot found none
+    is_moving: bool  # whether AWS is about to change: then it is looked at more often
+
+
+def plan_upkeep(facts: PoolFacts, memory: Memory, *, now: datetime) -> Upkeep:
+    """Return everything but claims: machines, capacity, securing, the group's set-up, and what people are told."""
+    sizing, rise = capacity.size(facts, waiting=len(facts.waiting), rise=memory.rise, now=now)
+    memory = replace(memory, rise=rise)
+    set_up = _set_up(facts, memory)
+    capacity_call = capacity.next_call(facts, sizing, may_raise=memory.capacity_call is None)
+    is_lowering = capacity_call is not None and not capacity_call.raises
+    trouble = memory.failures[0].message if memory.failures else None
+    view = waiting.outlook(facts, sizing, trouble=trouble, boot_time=memory.boots.typical(), now=now)
+    actions: list[Action] = [
+        *machines.plan_records(facts),
+        *machines.plan_probes(facts, ready=memory.ready, now=now),
+        *machines.plan_reports(facts, now=now),
+        *waiting.plan_held_reports(facts, now=now),
+        *waiting.plan_queue_reports(facts, view, sizing, now=now),
+    ]
+    if _may_change_aws(facts):
+        actions += _changes(facts, memory, sizing, is_lowering=is_lowering, now=now)
+        if capacity_call is not None:
+            actions.append(capacity_call)
+        if set_up.repair is not None:
+            actions.append(set_up.repair)
+    report = PoolReport(
+        sizing=sizing,
+        set_up_faults=set_up.faults,
+        troubles=memory.troubles,
+        failures=memory.failures,
+        stats=memory.stats,
+        capacity_call=memory.capacity_call,
+        quarantine=_quarantine(facts, memory),
+    )
+    actions += _pool_actions(facts, report, now=now)
+    return Upkeep(
+        actions=tuple(actions),
+        memory=memory,
+        sizing=sizing,
+        miss_cause=view.cause,
+        is_moving=is_moving(facts) or capacity_call is not None,
+    )
+
+
+def is_moving(facts: PoolFacts) -> bool:
+    """Tell whether AWS has work of ours under way, whose end we wait for."""
+    if facts.group is None:
+        return False
+    counted = sum(member.is_counted for member in facts.members.values())
+    return bool(
+        facts.totals.booting
+        or facts.unregistered
+        or facts.unsecured
+        or facts.by_standing[Standing.REAPING]
+        or facts.by_standing[Standing.LEAVING]
+        or counted != facts.group.desired,
+    )
+
+
+def _may_change_aws(facts: PoolFacts) -> bool:
+    return (
+        facts.pool is not None
+        and facts.group is not None
+        and not facts.pool.spec.paused
+        and facts.surroundings.rival is None
+    )
+
+
+def _set_up(facts: PoolFacts, memory: Memory) -> group.SetUp:
+    if facts.pool is None or facts.group is None or facts.surroundings.rival is not None:
+        return group.SetUp(repair=None, faults=())
+    return group.inspect(
+        facts.group,
+        pool=facts.pool.metadata.name,
+        manages=facts.pool.spec.aws.manage_group,
+        scaling_policies=memory.scaling_policies,
+    )
+
+
+def _changes(
+    facts: PoolFacts,
+    memory: Memory,
+    sizing: Sizing,
+    *,
+    is_lowering: bool,
+    now: datetime,
+) -> list[Action]:
+    """Return the calls that change machines; those that AWS would answer with a launch wait for a lowered capacity."""
+    may_detach = not is_lowering and capacity.is_fenced(facts, sizing)
+    single: list[Action | None] = [
+        machines.plan_protection(facts),
+        securing.plan_securing(facts, is_fenced=may_detach, now=now),
+    ]
+    return [
+        *machines.plan_reaps(facts, sizing, memory.boots, now=now),
+        *machines.plan_terminations(facts, is_settled=not is_lowering),
+        *(action for action in single if action is not None),
+    ]
+
+
+def _quarantine(facts: PoolFacts, memory: Memory) -> str | None:
+    if memory.boots.failures < machines.FAILURES_IN_A_ROW:
+        return None
+    minutes = machines.deadline_of(facts).total_seconds() / 60
+    return (
+        f"{memory.boots.failures} machines in a row did not pass the readiness probe within {minutes:g} min: correct "
+        "spec.readiness or the launch template. Replacements are launched ever more slowly until one passes."
+    )
+
+
+def _pool_actions(facts: PoolFacts, report: PoolReport, *, now: datetime) -> list[Action]:
+    pool = facts.pool
+    if pool is None:
+        return []
+    is_held = FINALIZER in pool.metadata.finalizers
+    if pool.metadata.deletion_timestamp is None and not is_held:
+        return [HoldPool()]
+    if pool.metadata.deletion_timestamp is not None and is_held and not facts.machines:
+        return [LetPoolGo()]
+    status = pool_status.status_of(pool, facts, report, now=now)
+    return [ReportPool(pool=pool, status=status)] if pool_status.worth_writing(pool.status, status) else []

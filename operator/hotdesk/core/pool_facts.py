@@ -1,0 +1,346 @@
+"""All facts of one pool, indexed as they arrive, so that a pass costs what changed and not how much exists."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from hotdesk.api.v1alpha1 import Machine, MachinePool, Workspace
+from hotdesk.core.eligibility import Obstacle, Surroundings, obstacle_of
+from hotdesk.core.facts import Group, Instance, Member, Observation
+from hotdesk.core.offers import Offers
+from hotdesk.core.queue import Ticket
+from hotdesk.core.standing import NOTHING, Share, Standing, is_leaving, is_sharable, share_of, standing_of
+from hotdesk.core.tags import missing_tags
+
+LOST = frozenset({Standing.LEAVING, Standing.GONE})
+
+# EC2 may not know an instance for moments after its launch, and forgets a terminated one after about an hour.
+_ABSENT_LOOKS = 3
+_ABSENT_FOR = timedelta(minutes=5)
+
+
+@dataclass(slots=True)
+class _Absence:
+    since: datetime
+    looks: int = 1
+
+
+@dataclass(slots=True)
+class PoolFacts:
+    """What is known of one pool. The methods take news in; the rest is read by the planner."""
+
+    name: str
+    pool: MachinePool | None = None
+    surroundings: Surroundings = field(default_factory=Surroundings)
+    workspaces: dict[str, Workspace] = field(default_factory=dict)  # by UID
+    machines: dict[str, Machine] = field(default_factory=dict)  # by instance id, as are all below
+    members: Mapping[str, Member] = field(default_factory=dict)
+    instances: dict[str, Instance] = field(default_factory=dict)
+    standings: dict[str, Standing] = field(default_factory=dict)
+    by_standing: dict[Standing, set[str]] = field(default_factory=lambda: defaultdict(set))
+    group: Group | None = None
+    observation: Observation | None = None
+    is_surveyed: bool = False  # whether a complete look at AWS has been had
+    capacity_answered_at: datetime | None = None
+    totals: Share = NOTHING
+    offers: Offers = field(default_factory=Offers)
+    waiting: dict[str, Ticket] = field(default_factory=dict)  # by UID: may be served, and is not
+    held: dict[str, Obstacle] = field(default_factory=dict)  # by UID: may not be served, and why
+    unregistered: set[str] = field(default_factory=set)  # members that have no record yet
+    unsecured: set[str] = field(default_factory=set)  # claimed, and not yet known to be tagged and out of the group
+    claims_of: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))  # UID -> machines
+    unsettled_machines: set[str] = field(default_factory=set)  # whose claims are to be looked at
+    unsettled_workspaces: set[str] = field(default_factory=set)  # whose seat is to be looked at
+    unreported: set[str] = field(default_factory=set)  # UIDs whose status may be out of date
+    serving: set[str] = field(default_factory=set)  # UIDs that a claim under way will publish
+    busy: set[str] = field(default_factory=set)  # machines that a claim under way writes to
+    _shares: dict[str, Share] = field(default_factory=dict)
+    _absences: dict[str, _Absence] = field(default_factory=dict)
+    _arrivals: dict[str, int] = field(default_factory=dict)
+    _arrived: int = 0
+
+    @property
+    def slots_per_machine(self) -> int:
+        """Slots on machines launched now."""
+        return self.pool.spec.slots_per_machine if self.pool is not None else 1
+
+    # -- news of Kubernetes -----------------------------------------------------------------------------------------
+
+    def set_pool(self, pool: MachinePool | None) -> None:
+        """Take in the pool as it is now; None when it does not exist."""
+        if pool is not None and self.pool is not None and _is_old(pool, self.pool):
+            return
+        before, self.pool = self.pool, pool
+        if before is None or pool is None or _rules(before) != _rules(pool):
+            self._reconsider_everybody()
+
+    def set_surroundings(self, surroundings: Surroundings) -> None:
+        """Take in namespaces, priorities and the pool's rival."""
+        if surroundings != self.surroundings:
+            self.surroundings = surroundings
+            self._reconsider_everybody()
+
+    def upsert_workspace(self, workspace: Workspace) -> None:
+        """Take in a workspace; news older than what is known is ignored."""
+        uid = workspace.metadata.uid
+        known = self.workspaces.get(uid)
+        if known is not None and _is_old(workspace, known):
+            return
+        if known is None:
+            self._arrived += 1
+            self._arrivals[uid] = self._arrived
+        self.workspaces[uid] = workspace
+        self._settle(workspace)
+
+    def remove_workspace(self, uid: str) -> None:
+        """Take in that a workspace is gone, as far as the sender knows."""
+        if self.workspaces.pop(uid, None) is None:
+            return
+        self._arrivals.pop(uid, None)
+        self.waiting.pop(uid, None)
+        self.held.pop(uid, None)
+        self.unreported.discard(uid)
+        self.unsettled_workspaces.discard(uid)
+        self.unsettled_machines |= self.claims_of.get(uid, set())
+
+    def upsert_machine(self, machine: Machine) -> None:
+        """Take in a machine; news older than what is known is ignored."""
+        name = machine.metadata.name
+        known = self.machines.get(name)
+        if known is not None and known.metadata.uid == machine.metadata.uid and _is_old(machine, known):
+            return
+        affected = _claimants(known) | _claimants(machine)
+        self._forget_claims(known)
+        self.machines[name] = machine
+        for claim in machine.spec.claims:
+            self.claims_of[claim.workspace.uid].add(name)
+        self._weigh(name)
+        if machine.spec.claims:
+            self.unsettled_machines.add(name)
+        self._settle_all(affected)
+
+    def remove_machine(self, name: str) -> None:
+        """Take in that a machine's record is gone."""
+        known = self.machines.pop(name, None)
+        if known is None:
+            return
+        self._forget_claims(known)
+        self.unsettled_machines.discard(name)
+        self._absences.pop(name, None)
+        self._weigh(name)
+        self._settle_all(_claimants(known))
+
+    # -- claims under way -------------------------------------------------------------------------------------------
+
+    def begin_claim(self, name: str, uids: Iterable[str]) -> None:
+        """Take a machine and the workspaces it shall serve out of the planner's sight, before anything is awaited."""
+        self.busy.add(name)
+        self.offers.drop(name)
+        for uid in uids:
+            self.serving.add(uid)
+            self.waiting.pop(uid, None)
+
+    def end_claim(self, name: str, uids: Iterable[str]) -> None:
+        """Put them back into sight, however the claim ended; call it after the news it brought."""
+        self.busy.discard(name)
+        ended = set(uids)
+        self.serving -= ended
+        self._weigh(name)
+        if name in self.machines and self.machines[name].spec.claims:
+            self.unsettled_machines.add(name)
+        self._settle_all(ended)
+
+    # -- news of AWS ------------------------------------------------------------------------------------------------
+
+    def observe(self, observation: Observation) -> None:
+        """Take in what a look at AWS showed."""
+        touched = set(self.members)
+        group = observation.group
+        known = self.group
+        is_stale = self.capacity_answered_at is not None and observation.started_at < self.capacity_answered_at
+        if group is not None and known is not None and is_stale:
+            group = replace(group, desired=known.desired, max_size=known.max_size)
+        self.group = group
+        self.members = group.members if group is not None else {}
+        self.observation = observation
+        touched |= set(self.members) | set(observation.instances)
+        if observation.complete:
+            self.is_surveyed = True
+            expected = set(self.instances) | set(self.machines)
+            touched |= expected
+            self.instances = dict(observation.instances)
+        else:
+            expected = set(observation.asked)
+            self.instances.update(observation.instances)
+        self._count_absences(expected - set(observation.instances), observation.started_at)
+        for name in observation.instances:
+            self._absences.pop(name, None)
+        for name in touched | expected:
+            self._weigh(name)
+
+    def capacity_answered(self, *, at: datetime, desired: int | None = None, max_size: int | None = None) -> None:
+        """Take in that AWS accepted a capacity call; looks that began before `at` do not know it yet."""
+        self.capacity_answered_at = at
+        if self.group is not None:
+            self.group = replace(
+                self.group,
+                desired=self.group.desired if desired is None else desired,
+                max_size=self.group.max_size if max_size is None else max_size,
+            )
+
+    def tagged(self, ids: Iterable[str], tags: Mapping[str, str]) -> None:
+        """Take in that AWS accepted these tags."""
+        for name in ids:
+            if name in self.instances:
+                instance = self.instances[name]
+                self.instances[name] = replace(instance, tags={**instance.tags, **tags})
+                self._weigh(name)
+
+    # -- the indices ------------------------------------------------------------------------------------------------
+
+    def _weigh(self, name: str) -> None:
+        """Bring standing, offers and sums of one instance up to date."""
+        machine, member, instance = self.machines.get(name), self.members.get(name), self.instances.get(name)
+        before = self.standings.pop(name, None)
+        after = None
+        if machine is not None:
+            after = standing_of(machine, member=member, instance=instance, gone=self._is_gone(name))
+            self.standings[name] = after
+        if before is not after:
+            if before is not None:
+                self.by_standing[before].discard(name)
+            if after is not None:
+                self.by_standing[after].add(name)
+            if machine is not None and after in LOST:
+                self.unsettled_machines.add(name)
+                self._settle_all(_claimants(machine))
+        if machine is None and member is not None and not is_leaving(member=member, instance=instance):
+            self.unregistered.add(name)
+        else:
+            self.unregistered.discard(name)
+        if machine is not None and after is Standing.CLAIMED and not self._is_secured(machine):
+            self.unsecured.add(name)
+        else:
+            self.unsecured.discard(name)
+        self._add_up(name, machine, after)
+        self._offer(name, machine, after)
+
+    def _add_up(self, name: str, machine: Machine | None, standing: Standing | None) -> None:
+        share = share_of(
+            machine,
+            standing=standing,
+            member=self.members.get(name),
+            instance=self.instances.get(name),
+            slots_per_machine=self.slots_per_machine,
+        )
+        before = self._shares.get(name, NOTHING)
+        if share == before:
+            return
+        self.totals = self.totals - before + share
+        if share == NOTHING:
+            self._shares.pop(name, None)
+        else:
+            self._shares[name] = share
+
+    def _offer(self, name: str, machine: Machine | None, standing: Standing | None) -> None:
+        has_room = machine is not None and (
+            standing is Standing.IDLE
+            or (
+                standing is Standing.CLAIMED
+                and len(machine.spec.claims) < machine.spec.slots
+                and is_sharable(machine, self.members.get(name), self.instances.get(name))
+            )
+        )
+        if machine is not None and has_room and name not in self.busy:
+            self.offers.put(machine)
+        else:
+            self.offers.drop(name)
+
+    def _settle_all(self, uids: Iterable[str]) -> None:
+        for uid in uids:
+            if uid in self.workspaces:
+                self._settle(self.workspaces[uid])
+
+    def _settle(self, workspace: Workspace) -> None:
+        """Sort one workspace: seated, waiting, held, or to be looked at."""
+        uid = workspace.metadata.uid
+        self.waiting.pop(uid, None)
+        self.held.pop(uid, None)
+        if workspace.metadata.deletion_timestamp is not None or uid in self.serving:
+            return
+        if workspace.status.machine is not None:
+            self.unsettled_workspaces.add(uid)
+            return
+        holders = {name for name in self.claims_of.get(uid, ()) if self.standings.get(name) not in LOST}
+        if holders:
+            self.unsettled_machines |= holders
+            return
+        self.unreported.add(uid)
+        obstacle = obstacle_of(workspace, pool=self.pool, surroundings=self.surroundings)
+        if obstacle is not None:
+            self.held[uid] = obstacle
+            return
+        self.waiting[uid] = Ticket(
+            uid=uid,
+            priority=self.surroundings.priority_of(workspace),
+            created_at=created_at(workspace),
+            arrival=self._arrivals[uid],
+        )
+
+    def _reconsider_everybody(self) -> None:
+        for workspace in self.workspaces.values():
+            self._settle(workspace)
+
+    def _forget_claims(self, machine: Machine | None) -> None:
+        if machine is None:
+            return
+        for uid in _claimants(machine):
+            names = self.claims_of[uid]
+            names.discard(machine.metadata.name)
+            if not names:
+                del self.claims_of[uid]
+
+    def _count_absences(self, absent: set[str], at: datetime) -> None:
+        for name in absent:
+            absence = self._absences.get(name)
+            if absence is None:
+                self._absences[name] = _Absence(since=at)
+            else:
+                absence.looks += 1
+            self.instances.pop(name, None)
+
+    def _is_secured(self, machine: Machine) -> bool:
+        name = machine.metadata.name
+        instance = self.instances.get(name)
+        if name in self.members or machine.status.in_group is not False or instance is None:
+            return False
+        return not missing_tags(machine, instance)
+
+    def _is_gone(self, name: str) -> bool:
+        absence = self._absences.get(name)
+        if absence is None or self.observation is None:
+            return False
+        return absence.looks >= _ABSENT_LOOKS and self.observation.started_at - absence.since >= _ABSENT_FOR
+
+
+def created_at(workspace: Workspace) -> datetime:
+    """Return the creation time that every stored object has."""
+    moment = workspace.metadata.creation_timestamp
+    if moment is None:
+        raise ValueError(f"workspace {workspace.metadata.name} carries no creationTimestamp")
+    return moment
+
+
+def _claimants(machine: Machine | None) -> set[str]:
+    return {claim.workspace.uid for claim in machine.spec.claims} if machine is not None else set()
+
+
+def _rules(pool: MachinePool) -> tuple[object, ...]:
+    """Return what of a pool decides who may be served."""
+    return pool.spec.allowed_namespaces, pool.spec.paused, pool.metadata.deletion_timestamp is None
+
+
+def _is_old(new: Workspace | Machine | MachinePool, known: Workspace | Machine | MachinePool) -> bool:
+    """Tell whether news of the same object says nothing new; versions of one kind only ever rise."""
+    return int(new.metadata.resource_version) <= int(known.metadata.resource_version)

@@ -1,0 +1,56 @@
+"""Taking claimed machines out of the group's reach: tag, then detach, in batches, behind the fence."""
+
+from datetime import datetime, timedelta
+
+from hotdesk.api.v1alpha1 import Machine
+from hotdesk.core.actions import DetachMachines, TagMachines
+from hotdesk.core.pool_facts import PoolFacts
+from hotdesk.core.tags import TAGS_PER_CALL, missing_tags
+
+BATCH = 20  # machines, AWS's limit for DetachInstances
+LINGER = timedelta(seconds=1)
+"""How long a claim waits for others to share its calls. Securing lies behind the claim path and must not slow it."""
+_TAGS_GIVEN_UP = timedelta(seconds=15)
+"""A machine whose tags cannot be written is detached all the same: its safety matters more than its label."""
+
+
+def plan_securing(facts: PoolFacts, *, is_fenced: bool, now: datetime) -> TagMachines | DetachMachines | None:
+    """Return the next batch to tag or to detach; the oldest claims go first."""
+    exposed = sorted((facts.machines[name] for name in facts.unsecured), key=claimed_at)
+    if not exposed or now - claimed_at(exposed[0]) < LINGER:
+        return None
+    batch, tags = _untagged(facts, exposed)
+    detachable = [machine for machine in exposed if _may_be_detached(facts, machine, now=now)]
+    if is_fenced and detachable and (len(detachable) >= BATCH or not tags or _is_late(detachable[0], now=now)):
+        return DetachMachines(ids=tuple(machine.metadata.name for machine in detachable[:BATCH]))
+    return TagMachines(ids=batch, tags=tuple(sorted(tags.items()))) if tags else None
+
+
+def claimed_at(machine: Machine) -> datetime:
+    """Return when the machine's oldest claim was made."""
+    return min(claim.claimed_at for claim in machine.spec.claims)
+
+
+def _untagged(facts: PoolFacts, exposed: list[Machine]) -> tuple[tuple[str, ...], dict[str, str]]:
+    """Return the machines that one call can tag, and the tags."""
+    batch: list[str] = []
+    tags: dict[str, str] = {}
+    for machine in exposed:
+        instance = facts.instances.get(machine.metadata.name)
+        more = missing_tags(machine, instance) if instance is not None else {}
+        if more and len(tags) + len(more) <= TAGS_PER_CALL:
+            batch.append(machine.metadata.name)
+            tags |= more
+    return tuple(batch), tags
+
+
+def _may_be_detached(facts: PoolFacts, machine: Machine, *, now: datetime) -> bool:
+    name = machine.metadata.name
+    member, instance = facts.members.get(name), facts.instances.get(name)
+    if member is None or instance is None or member.lifecycle != "InService":
+        return False
+    return not missing_tags(machine, instance) or _is_late(machine, now=now)
+
+
+def _is_late(machine: Machine, *, now: datetime) -> bool:
+    return now - claimed_at(machine) > _TAGS_GIVEN_UP

@@ -1,0 +1,1 @@
+"""kopf's part: watch events become news for the directory, and nothing else."""

@@ -1,0 +1,75 @@
+"""Handlers that write nothing: kopf's `on.event` is the only kind that costs the API server no write."""
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from typing import Any, Protocol, TypeVar
+
+import kopf
+from pydantic import ValidationError
+
+from hotdesk.api.v1alpha1 import GROUP, VERSION, Machine, MachinePool, Workspace
+from hotdesk.api.wire import explain
+
+log = logging.getLogger(__name__)
+
+Kind = TypeVar("Kind", Workspace, Machine, MachinePool)
+
+
+class Sink(Protocol):
+    """Who wants the news."""
+
+    def upsert(self, thing: Workspace | Machine | MachinePool) -> None:
+        """Take in an object as it is now."""
+
+    def delete(self, thing: Workspace | Machine | MachinePool) -> None:
+        """Take in that an object is gone."""
+
+    def set_namespace(self, name: str, labels: Mapping[str, str] | None) -> None:
+        """Take in a namespace's labels; None when it is gone."""
+
+    def set_priority(self, name: str, value: int | None, *, is_default: bool) -> None:
+        """Take in a PriorityClass's value; None when it is gone."""
+
+
+def register(registry: kopf.OperatorRegistry, sink: Sink, *, relisted: asyncio.Event) -> None:
+    """Feed the sink. `relisted` is set whenever kopf replays a list: what vanished before it is never reported."""
+
+    def feed(kind: type[Kind], event: kopf.RawEvent) -> None:
+        if event["type"] is None:
+            relisted.set()
+        thing = _parsed(kind, event["object"])
+        if thing is not None:
+            (sink.delete if event["type"] == "DELETED" else sink.upsert)(thing)
+
+    @kopf.on.event(GROUP, VERSION, "workspaces", registry=registry)
+    async def workspace(event: kopf.RawEvent, **_: Any) -> None:
+        feed(Workspace, event)
+
+    @kopf.on.event(GROUP, VERSION, "machines", registry=registry)
+    async def machine(event: kopf.RawEvent, **_: Any) -> None:
+        feed(Machine, event)
+
+    @kopf.on.event(GROUP, VERSION, "machinepools", registry=registry)
+    async def machine_pool(event: kopf.RawEvent, **_: Any) -> None:
+        feed(MachinePool, event)
+
+    @kopf.on.event("v1", "namespaces", registry=registry)
+    async def namespace(event: kopf.RawEvent, **_: Any) -> None:
+        meta = event["object"]["metadata"]
+        sink.set_namespace(meta["name"], None if event["type"] == "DELETED" else meta.get("labels") or {})
+
+    @kopf.on.event("scheduling.k8s.io", "v1", "priorityclasses", registry=registry)
+    async def priority_class(event: kopf.RawEvent, **_: Any) -> None:
+        body: Mapping[str, Any] = event["object"]
+        value = None if event["type"] == "DELETED" else int(body.get("value", 0))
+        sink.set_priority(body["metadata"]["name"], value, is_default=bool(body.get("globalDefault")))
+
+
+def _parsed(kind: type[Kind], body: Any) -> Kind | None:
+    try:
+        return kind.model_validate(body)
+    except ValidationError as error:
+        name = body.get("metadata", {}).get("name")
+        log.error("%s %s cannot be read and is left alone: %s", kind.__name__, name, explain(error))  # noqa: TRY400  # the sentence says it all
+        return None

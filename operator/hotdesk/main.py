@@ -1,0 +1,148 @@
+"""The composition root: settings in, adapters and actors wired together, run until told to stop."""
+
+import asyncio
+import gc
+import logging
+import signal
+import sys
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from datetime import timedelta
+
+import kopf
+import uvloop
+
+from hotdesk.actors.directory import Directory, resync_for_ever
+from hotdesk.actors.world import Pace, World
+from hotdesk.adapters.aws.fleets import AwsFleets
+from hotdesk.adapters.clock import SystemClock
+from hotdesk.adapters.kube.connection import Connection, NoCluster, find_connection, login_for_kopf
+from hotdesk.adapters.kube.session import KubeSession
+from hotdesk.adapters.kube.store import KubeStore
+from hotdesk.adapters.logs import configure_logging
+from hotdesk.adapters.metrics import CONTENT_TYPE, PrometheusMetrics
+from hotdesk.adapters.probe import NetworkProber
+from hotdesk.adapters.web import WebServer
+from hotdesk.handlers import feed, kopf_settings
+from hotdesk.ports import HotdeskError
+from hotdesk.settings import Settings
+
+log = logging.getLogger(__name__)
+
+_KEEP_WARM = timedelta(seconds=60)
+# Collections of the oldest generation stop the loop for tens of milliseconds; a claim takes ten.
+_GC_THRESHOLDS = (50_000, 50, 100)
+
+
+def run() -> None:
+    """Run the operator until SIGTERM or SIGINT; exits 1 if it cannot go on."""
+    settings = Settings()
+    configure_logging(level=settings.log_level, style=settings.log_format)
+    gc.set_threshold(*_GC_THRESHOLDS)
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(_operate(settings, find_connection()))
+    except NoCluster as error:
+        sys.exit(str(error))
+    except HotdeskError as error:
+        log.error("the operator cannot start: %s", error)  # noqa: TRY400  # the sentence says it all
+        sys.exit(1)
+
+
+async def _operate(settings: Settings, connection: Connection) -> None:
+    """Wire everything, catch up with what exists, then act until stopped. If kopf ends by itself, so do we."""
+    stop, relisted, problems = asyncio.Event(), asyncio.Event(), ["the first list is not complete yet"]
+    metrics = PrometheusMetrics()
+    fleets = AwsFleets(
+        on_call=lambda action, outcome, seconds: metrics.aws_call(action=action, outcome=outcome, seconds=seconds)
+    )
+    async with AsyncExitStack() as closing:
+        closing.callback(fleets.close)
+        server = await closing.enter_async_context(_web_server(settings, metrics, not_ready=lambda: problems))
+        session = await closing.enter_async_context(KubeSession(connection))
+        await session.warm()
+        store = KubeStore(session, on_write=metrics.api_write)
+        directory = Directory(
+            World(
+                store=store,
+                fleets=fleets,
+                prober=NetworkProber(),
+                clock=SystemClock(),
+                metrics=metrics,
+                pace=_pace(settings),
+            ),
+        )
+        await directory.resync()
+        directory.start()
+        gc.freeze()
+        chores = [
+            asyncio.create_task(session.keep_warm(every=_KEEP_WARM), name="keep warm"),
+            asyncio.create_task(
+                resync_for_ever(directory, every=settings.resync_seconds, wanted=relisted), name="resync"
+            ),
+        ]
+        problems.clear()
+        log.info("ready", extra={"metrics_port": server.port})
+        try:
+            await _watch(connection, directory, stop=stop, relisted=relisted)
+        finally:
+            problems.append("the operator is stopping")
+            for chore in chores:
+                chore.cancel()
+            await _stop(directory, within=settings.drain_seconds)
+    if not stop.is_set():
+        log.error("the watches ended by themselves; the process must be restarted")
+        sys.exit(1)
+
+
+async def _watch(connection: Connection, directory: Directory, *, stop: asyncio.Event, relisted: asyncio.Event) -> None:
+    """Let kopf feed the directory until `stop` is set or kopf gives up."""
+    registry = kopf.OperatorRegistry()
+    settings = kopf.OperatorSettings()
+    kopf_settings.apply(settings)
+    feed.register(registry, directory, relisted=relisted)
+
+    @kopf.on.login(registry=registry)
+    async def login(**_: object) -> kopf.AiohttpSession:
+        return login_for_kopf(connection)
+
+    ready = asyncio.Event()
+    watching = asyncio.create_task(
+        kopf.operator(registry=registry, settings=settings, clusterwide=True, stop_flag=stop, ready_flag=ready),
+        name="kopf",
+    )
+    await asyncio.wait((watching, asyncio.create_task(ready.wait())), return_when=asyncio.FIRST_COMPLETED)
+    _stop_on_signals(stop)  # after kopf has set its own handlers, which would outlive it
+    await watching
+
+
+def _stop_on_signals(stop: asyncio.Event) -> None:
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+
+
+async def _stop(directory: Directory, *, within: float) -> None:
+    try:
+        async with asyncio.timeout(within):
+            await directory.stop()
+    except TimeoutError:
+        log.warning("writes were still under way after %g s; the next operator finds what they left", within)
+
+
+def _web_server(settings: Settings, metrics: PrometheusMetrics, *, not_ready: Callable[[], list[str]]) -> WebServer:
+    return WebServer(
+        host=settings.metrics_address,
+        port=settings.metrics_port,
+        not_ready=not_ready,
+        metrics=metrics.render,
+        metrics_content_type=CONTENT_TYPE,
+    )
+
+
+def _pace(settings: Settings) -> Pace:
+    return Pace(
+        look=timedelta(seconds=settings.look_seconds),
+        look_moving=timedelta(seconds=settings.look_moving_seconds),
+        late_call=timedelta(seconds=settings.late_call_seconds),
+    )

@@ -1,0 +1,59 @@
+"""All the simulated AWS knows, in one place; one thread owns it, so every call sees a settled state."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from hotdesk_local.aws.calls import Call, CallLog
+from hotdesk_local.aws.config import Config
+from hotdesk_local.aws.errors import no_such_group
+from hotdesk_local.aws.fleet import Fleet
+from hotdesk_local.aws.model import Group, LaunchSpec, Member, Params, Subnet
+
+ACCOUNT = "123456789012"
+
+TemplateReader = Callable[[Params], LaunchSpec]
+"""Resolves a LaunchTemplateSpecification; raises AWS's error when the template or its version is gone."""
+
+
+@dataclass(slots=True)
+class World:
+    """The account: its fleet, its groups and the network they live in."""
+
+    region: str
+    fleet: Fleet
+    subnets: tuple[Subnet, ...]
+    vpc: str
+    security_group: str
+    image: str
+    read_template: TemplateReader
+    groups: dict[str, Group] = field(default_factory=dict)
+    moving: dict[str, Member] = field(default_factory=dict)
+    """Members that are Detaching or EnteringStandby, by instance id."""
+
+    @property
+    def calls(self) -> CallLog:
+        """Return the record of calls."""
+        return self.fleet.calls
+
+    @property
+    def config(self) -> Config:
+        """Return the behaviour in force."""
+        return self.fleet.config
+
+    def configure(self, config: Config) -> None:
+        """Change the behaviour at once; groups that wait after a failed launch try again."""
+        self.fleet.config = config
+        for group in self.groups.values():
+            group.retry_at = 0.0
+            group.needs_look = True
+
+    def group(self, name: str) -> Group:
+        """Return a group; raises AWS's error when there is none of this name."""
+        found = self.groups.get(name)
+        if found is None:
+            raise no_such_group(name)
+        return found
+
+
+Handler = Callable[[World, Params, Call], Params]
+"""Carries out one action: parameters and answer in boto3's shape; raises AwsError."""

@@ -1,0 +1,104 @@
+"""The API server: its options, its command line, whether it is ready."""
+
+import http.client
+import ssl
+from dataclasses import dataclass
+from pathlib import Path
+
+_TIMEOUT = 5.0
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a test or a bench may want different from the ordinary local stack."""
+
+    audit: bool = False
+    """Write every request (metadata only) to `apiserver/audit.log`."""
+    watch_cache: bool = True
+    """Off, every watch goes to etcd, and a compaction there turns old ones into 410 Gone at once."""
+    etcd_compaction_interval: str = "5m"
+    """How often the API server itself cuts off etcd's history (a Go duration; "0" never)."""
+    flags: tuple[str, ...] = ()
+    """Further flags, for instance `--v=4`."""
+
+
+@dataclass(frozen=True)
+class Files:
+    """What the API server reads and writes, in one folder."""
+
+    folder: Path
+
+    @property
+    def certificate(self) -> Path:
+        """Its self-signed certificate: both what it serves and what clients check it against."""
+        return self.folder / "apiserver.crt"
+
+    @property
+    def tokens(self) -> Path:
+        """The static token file."""
+        return self.folder / "tokens.csv"
+
+    @property
+    def signing_key(self) -> Path:
+        """The key of ServiceAccount tokens."""
+        return self.folder / "service-account.key"
+
+    @property
+    def audit_log(self) -> Path:
+        """One JSON object a line for each request, where auditing is on."""
+        return self.folder / "audit.log"
+
+    @property
+    def audit_policy(self) -> Path:
+        """What is audited."""
+        return self.folder / "audit-policy.yaml"
+
+
+# Without "RequestReceived" each request is one line.
+AUDIT_POLICY = """\
+apiVersion: audit.k8s.io/v1
+kind: Policy
+omitStages: [RequestReceived]
+rules: [{level: Metadata}]
+"""
+
+
+def apiserver_command(binary: Path, *, files: Files, port: int, etcd_port: int, options: Options) -> list[str | Path]:
+    """Return the command of an API server on loopback, without any controller beside it."""
+    audit = [f"--audit-policy-file={files.audit_policy}", f"--audit-log-path={files.audit_log}"]
+    return [
+        binary,
+        f"--etcd-servers=http://127.0.0.1:{etcd_port}",
+        f"--etcd-compaction-interval={options.etcd_compaction_interval}",
+        f"--watch-cache={str(options.watch_cache).lower()}",
+        "--bind-address=127.0.0.1",
+        "--advertise-address=127.0.0.1",
+        f"--secure-port={port}",
+        f"--cert-dir={files.folder}",
+        f"--token-auth-file={files.tokens}",
+        "--authorization-mode=RBAC",
+        "--service-account-issuer=https://kubernetes.default.svc.cluster.local",
+        f"--service-account-key-file={files.signing_key}",
+        f"--service-account-signing-key-file={files.signing_key}",
+        "--service-cluster-ip-range=10.0.0.0/24",
+        # A loopback address cannot be an Endpoint, and there are no pods to use one.
+        "--endpoint-reconciler-type=none",
+        # It refuses pods until a controller has made each namespace's default account; no controller runs here.
+        "--disable-admission-plugins=ServiceAccount",
+        *(audit if options.audit else []),
+        *options.flags,
+    ]
+
+
+def get(path: str, *, port: int, files: Files, token: str) -> bool | None:
+    """Return True if the API server answers 200 to an administrator's GET, else None."""
+    try:
+        context = ssl.create_default_context(cafile=files.certificate)
+        connection = http.client.HTTPSConnection("127.0.0.1", port, timeout=_TIMEOUT, context=context)
+        try:
+            connection.request("GET", path, headers={"Authorization": f"Bearer {token}"})
+            return True if connection.getresponse().status == http.HTTPStatus.OK else None
+        finally:
+            connection.close()
+    except (OSError, http.client.HTTPException):  # not listening yet, or the certificate is not written yet
+        return None

@@ -1,0 +1,1 @@
+"""`hotdesk local demo`: what Hotdesk does, shown on a stack of its own."""

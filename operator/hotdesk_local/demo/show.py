@@ -1,0 +1,53 @@
+"""The demo from its first word to its last: its own stack, one step after the other, nothing left behind."""
+
+import shutil
+import tempfile
+import time
+from pathlib import Path
+
+import click
+
+from hotdesk_local.demo.observer import Observer
+from hotdesk_local.demo.stage import Stage
+from hotdesk_local.demo.warm_machines import GROUP, STEPS
+from hotdesk_local.progress import Progress
+from hotdesk_local.stack import LocalStack
+
+_OPENING = """\
+Hotdesk is a Kubernetes operator. It keeps cloud machines running before anyone asks for one, so that
+whoever applies a Workspace has the address of a running machine within milliseconds.
+
+All of it runs on this computer for the next half minute: a real Kubernetes API server, the operator, and
+a simulated AWS whose machines are small web servers on loopback addresses. No account is used.
+"""
+_CLOSING = """\
+That was all of it, in {seconds:.0f} seconds, and nothing of it runs any more.
+To try it yourself:  hotdesk local up
+"""
+
+
+def show_demo() -> None:
+    """Show everything. If a step fails, the logs stay and the error says where."""
+    began = time.monotonic()
+    click.echo(_OPENING)
+    folder = Path(tempfile.mkdtemp(prefix="hotdesk-demo-"))
+    try:
+        _perform(folder)
+    except BaseException:
+        click.echo(f"\nThe demo did not come to its end. What each part said is in {folder}/logs.", err=True)
+        raise
+    shutil.rmtree(folder)
+    click.echo(_CLOSING.format(seconds=time.monotonic() - began))
+
+
+def _perform(folder: Path) -> None:
+    stack = LocalStack.start(folder, progress=Progress())
+    try:
+        stack.create_group(GROUP, max_size=0)
+        with Observer(kubeconfig=stack.controlplane.kubeconfig, namespace="default") as observer:
+            stage = Stage(stack=stack, observer=observer)
+            for number, step in enumerate(STEPS, start=1):
+                click.secho(f"\n{number}. {step.title}\n", bold=True)
+                step.perform(stage)
+    finally:
+        stack.stop()

@@ -1,0 +1,56 @@
+"""What every act of the demo stands on: a running stack, a voice, a kubectl whose commands are shown."""
+
+import shlex
+import textwrap
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import click
+
+from hotdesk_local.demo.observer import Observer
+from hotdesk_local.stack import LocalStack
+
+_WIDTH = 100
+# Everything here takes seconds; a minute means that something is broken.
+PATIENCE = 60
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A stack, and somebody who watches its workspaces as their users would."""
+
+    stack: LocalStack
+    observer: Observer
+
+    def say(self, text: str) -> None:
+        """Tell something, wrapped to the width of a page."""
+        click.echo(textwrap.fill(text, width=_WIDTH) + "\n")
+
+    def show(self, lines: Sequence[str]) -> None:
+        """Show lines as they are, set off from what is told."""
+        click.echo(textwrap.indent("\n".join(lines), "  ") + "\n")
+
+    def kubectl(self, *arguments: str, manifest: str | None = None) -> str:
+        """Run kubectl, showing the command, the manifest it reads and what it says."""
+        click.secho(f"  $ kubectl {shlex.join(arguments)}", fg="cyan")
+        if manifest is not None:
+            click.echo(textwrap.indent(manifest, "  | "))
+        said = self.stack.controlplane.kubectl(*arguments, input=manifest).stdout
+        self.show([line.rstrip() for line in said.splitlines()])
+        return said
+
+    def ask(self, *arguments: str) -> str:
+        """Run kubectl without showing it, and return what it says."""
+        return self.stack.controlplane.kubectl(*arguments).stdout.strip()
+
+    def wait(self, what: str, *arguments: str) -> None:
+        """Wait with kubectl, without showing what it says."""
+        self.stack.controlplane.kubectl("wait", f"--timeout={PATIENCE}s", what, *arguments)
+
+
+@dataclass(frozen=True)
+class Step:
+    """One thing the demo shows."""
+
+    title: str
+    perform: Callable[[Stage], None]

@@ -1,0 +1,130 @@
+"""The whole local stack: control plane, simulated AWS and the operator, each a process."""
+
+import http.client
+import sysconfig
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Self
+
+from hotdesk_local.controlplane.apiserver import Options
+from hotdesk_local.controlplane.binaries import find_or_build
+from hotdesk_local.controlplane.crds import apply_crds, find_crds
+from hotdesk_local.controlplane.plane import ControlPlane
+from hotdesk_local.ports import free_port
+from hotdesk_local.processes import Process
+from hotdesk_local.progress import Progress
+from hotdesk_local.simulated_aws import SimulatedAws
+from hotdesk_local.state import State
+from hotdesk_local.waiting import wait_for_answer
+
+_OPERATOR_WITHIN = 60.0
+_TIMEOUT = 5.0
+
+
+class LocalStack:
+    """A running stack. Made by `start`; `stop` ends what was started and nothing else."""
+
+    def __init__(self, *, state: State, controlplane: ControlPlane, aws: SimulatedAws) -> None:
+        """Describe a stack whose control plane and AWS run; see `start`."""
+        self.state = state
+        self.controlplane = controlplane
+        self.aws = aws
+
+    @classmethod
+    def start(
+        cls,
+        state_dir: Path | State,
+        *,
+        operator: bool = True,
+        aws_config: Mapping[str, Any] | None = None,
+        options: Options | None = None,
+        progress: Progress | None = None,
+    ) -> Self:
+        """Start what of the stack does not run; return when all of it answers. On failure nothing is left running."""
+        state = state_dir if isinstance(state_dir, State) else State(state_dir)
+        progress = progress or Progress()
+        try:
+            binaries = find_or_build(progress=progress)
+            # First, because it takes as long as the control plane does and they start at the same time.
+            SimulatedAws.launch(state, config=aws_config)
+            with progress.step("starting etcd and kube-apiserver"):
+                plane = ControlPlane.start(state, options=options, binaries=binaries)
+                apply_crds(plane, folder=find_crds())
+            with progress.step("starting the simulated AWS"):
+                aws = SimulatedAws.await_answer(state)
+            stack = cls(state=state, controlplane=plane, aws=aws)
+            if operator:
+                with progress.step("starting the operator"):
+                    stack.start_operator()
+        except BaseException:
+            state.end_all()
+            raise
+        return stack
+
+    @property
+    def aws_endpoint(self) -> str:
+        """The address of the simulated AWS, of its control API too (`/_sim/`)."""
+        return self.aws.endpoint
+
+    @property
+    def metrics_url(self) -> str:
+        """The address of the operator's metrics, /healthz and /readyz."""
+        return f"http://127.0.0.1:{self._metrics_port}"
+
+    @property
+    def env(self) -> dict[str, str]:
+        """What a program needs in its environment to talk to this stack."""
+        return {**self.controlplane.environment, **self.aws.environment, "HOTDESK_METRICS_URL": self.metrics_url}
+
+    def create_group(self, name: str, max_size: int, min_size: int = 0, **settings: Any) -> None:
+        """Make an Auto Scaling group; `settings` as `SimulatedAws.create_group` takes them."""
+        self.aws.create_group(name, max_size=max_size, min_size=min_size, **settings)
+
+    def start_operator(self, *, extra_env: Mapping[str, str] | None = None) -> Process:
+        """Start the operator, if it does not run, and return when it is ready."""
+        process = self.state.process("operator") or self.state.start(
+            name="operator",
+            command=[Path(sysconfig.get_path("scripts")) / "hotdesk", "operator"],
+            environment={
+                **self.env,
+                "HOTDESK_METRICS_ADDRESS": "127.0.0.1",
+                "HOTDESK_METRICS_PORT": str(self._metrics_port),
+                **(extra_env or {}),
+            },
+        )
+        wait_for_answer(
+            self._operator_ready,
+            process=process,
+            log=self.state.log("operator"),
+            what="/readyz answers 200",
+            within=_OPERATOR_WITHIN,
+        )
+        return process
+
+    def stop_operator(self) -> None:
+        """End the operator in good order."""
+        self.state.end("operator")
+
+    def kill_operator(self) -> None:
+        """End the operator as a crash would."""
+        self.state.kill("operator")
+
+    def stop(self) -> None:
+        """End everything, last started first. The files stay for whoever wants to look."""
+        self.state.end_all()
+
+    @property
+    def _metrics_port(self) -> int:
+        if self.state.fact("metrics_port") is None:
+            self.state.note(metrics_port=free_port())
+        return int(self.state.fact("metrics_port"))
+
+    def _operator_ready(self) -> bool | None:
+        connection = http.client.HTTPConnection("127.0.0.1", self._metrics_port, timeout=_TIMEOUT)
+        try:
+            connection.request("GET", "/readyz")
+            return True if connection.getresponse().status == http.HTTPStatus.OK else None
+        except (OSError, http.client.HTTPException):
+            return None
+        finally:
+            connection.close()

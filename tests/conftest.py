@@ -1,0 +1,61 @@
+"""Fixtures of every test: a real API server, its kubectl, a namespace of one's own."""
+
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from hotdesk_local.controlplane.binaries import Binaries, find_or_build
+from hotdesk_local.controlplane.crds import apply_crds, find_crds
+from hotdesk_local.controlplane.plane import ControlPlane
+
+_namespaces = count(1)
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Build the control plane before the first test: it takes minutes once, and no test's deadline is about that."""
+    if session.config.option.collectonly:
+        return
+    if any("binaries" in getattr(item, "fixturenames", ()) for item in session.items):
+        capture = session.config.pluginmanager.getplugin("capturemanager")
+        with capture.global_and_fixture_disabled():
+            find_or_build()
+
+
+@pytest.fixture(scope="session")
+def binaries() -> Binaries:
+    """etcd, kube-apiserver and kubectl."""
+    return find_or_build()
+
+
+@pytest.fixture(scope="session")
+def controlplane(binaries: Binaries, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
+    """A real API server with the CRDs of the checkout, one for all tests of this worker; nobody may stop it."""
+    plane = ControlPlane.start(tmp_path_factory.mktemp("controlplane"), binaries=binaries)
+    try:
+        if any(find_crds().glob("*.yaml")):
+            apply_crds(plane, folder=find_crds())
+        yield plane
+    finally:
+        plane.stop()
+
+
+@pytest.fixture(scope="session")
+def kubectl(controlplane: ControlPlane):
+    """Run kubectl against the shared API server: `kubectl("get", "ws", check=False)`."""
+    return controlplane.kubectl
+
+
+@pytest.fixture
+def namespace(controlplane: ControlPlane) -> str:
+    """A namespace no other test uses. It stays: no controller that could empty it runs here."""
+    name = f"test-{next(_namespaces)}"
+    controlplane.kubectl("create", "namespace", name)
+    return name
+
+
+@pytest.fixture(scope="session")
+def checkout() -> Path:
+    """The root of the checkout."""
+    return Path(__file__).resolve().parents[1]
