@@ -60,7 +60,7 @@ def _load(point: EntryPoint) -> click.Command:
     try:
         command = point.load()
     except ModuleNotFoundError as error:
-        return _absent(point, missing=error.name or str(error))
+        return _absent(point, missing=(error.name or str(error)).partition(".")[0])
     if not isinstance(command, click.Command):
         raise click.ClickException(f"{point.value} is not a command")
     return command

@@ -26,10 +26,15 @@ class Process:
         _reap(self.pid)
         return _identity(self.pid) == self.identity
 
-    def end(self, *, grace: float = 20.0) -> None:
-        """Ask it to go; after `grace` seconds end it with all it started. Gone already is success."""
+    def end(self, *, grace: float = 20.0) -> bool:
+        """Ask it to go; after `grace` seconds end it with all it started. Return whether it went by itself.
+
+        Gone already is success.
+        """
         self._signal_and_wait(signal.SIGTERM, timeout=grace)
+        went = not self.running
         self.kill()
+        return went
 
     def kill(self) -> None:
         """End it with its process group at once, as a crash would, and wait until it is gone."""

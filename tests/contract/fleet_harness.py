@@ -196,7 +196,7 @@ class SimulatedAws(Aws):
         self._since = self.ask("calls")["next"]
         yield self
         self.ask("faults", method="DELETE")
-        self.ask("config", method="PUT", body=_FAST)
+        self.configure(**_FAST)
         for group in self._groups() - {_WITNESS}:
             self.autoscaling.delete_auto_scaling_group(AutoScalingGroupName=group, ForceDelete=True)
         wait_for(lambda: self._groups() == {_WITNESS}, what="the groups of the test are gone")
@@ -248,7 +248,7 @@ class SimulatedAws(Aws):
 
     def limit_machines(self, limit: int | None) -> None:
         room = None if limit is None else limit + 1  # the witness takes one
-        self.ask("config", method="PUT", body={"capacity": room})
+        self.configure(capacity=room)
 
     def fail_next(self, method: str, operation: str, fault: Fault) -> None:
         del method
@@ -258,12 +258,23 @@ class SimulatedAws(Aws):
             Fault.LOST_CALL: {"kind": "drop-before"},
             Fault.LOST_ANSWER: {"kind": "drop-after"},
         }
-        self.ask("faults", method="POST", body={"action": operation, "count": 1, **kind[fault]})
+        self.arm(action=operation, count=1, **kind[fault])
 
     def count(self, method: str, operation: str) -> int:
         del method
-        calls = self.ask(f"calls?since={self._since}")["calls"]
-        return sum(call["action"] == operation for call in calls)
+        return sum(call["action"] == operation for call in self.calls())
+
+    def calls(self) -> list[dict[str, Any]]:
+        """Every call since the test began."""
+        return self.ask(f"calls?since={self._since}")["calls"]
+
+    def arm(self, **fault: Any) -> None:
+        """Order a fault, in the words of the simulation's control API."""
+        self.ask("faults", method="POST", body=fault)
+
+    def configure(self, **changes: Any) -> None:
+        """Change delays and limits, in the words of the simulation's control API."""
+        self.ask("config", method="PUT", body=changes)
 
     def _groups(self) -> set[str]:
         pages = self.autoscaling.get_paginator("describe_auto_scaling_groups").paginate()

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from contract.fleet_harness import Aws, FakeAws, Fault, SimulatedAws, simulation
+from contract.fleet_harness import Aws, FakeAws, Fault, SimulatedAws
 from hotdesk.core.facts import FailureCause, Group, InstanceState
 from hotdesk.ports import Denied, NotFound, Refused, Throttled, Unanswered
 
@@ -14,32 +14,12 @@ NOBODY = "i-0123456789abcdef0"
 LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 
 
-@pytest.fixture(scope="module")
-def runner():
-    with asyncio.Runner() as runner:
-        yield runner
-
-
-@pytest.fixture(scope="module")
-def simulated(tmp_path_factory: pytest.TempPathFactory, runner: asyncio.Runner):
-    with simulation(tmp_path_factory.mktemp("aws")) as facts:
-        made = SimulatedAws(
-            endpoint=facts["endpoint"],
-            subnets=facts["subnets"],
-            image=facts["image"],
-            region=facts["region"],
-            runner=runner,
-        )
-        yield made
-        made.fleets.close()
-
-
 @pytest.fixture(params=["fake", "simulated"])
-def aws(request: pytest.FixtureRequest, runner: asyncio.Runner):
+def aws(request: pytest.FixtureRequest, fleet_runner: asyncio.Runner):
     if request.param == "fake":
-        yield FakeAws(runner)
+        yield FakeAws(fleet_runner)
         return
-    simulated: SimulatedAws = request.getfixturevalue("simulated")
+    simulated: SimulatedAws = request.getfixturevalue("simulated_fleet")
     with simulated.between_tests():
         yield simulated
 

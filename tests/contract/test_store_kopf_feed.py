@@ -128,8 +128,10 @@ class TestKopfOnTheFake(KopfFeedContract):
     async def test_version_that_is_forgotten_meanwhile_is_answered_with_410(self, world: World):
         async with operator(world) as seen:
             await self._watching(world)
+            # All in one breath: a watch that came back in between would see the workspace.
             world.fake.watches.cut("workspaces")
-            await world.create_workspace(name="missed")
+            body = {"metadata": {"name": "missed"}, "spec": {"pool": "contract", "owner": "ada"}}
+            world.fake.create("workspaces", body, namespace=world.namespace)
             world.fake.compact()
             await until_seen(seen, (None, "Workspace", "missed"))
 

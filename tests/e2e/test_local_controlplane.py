@@ -43,6 +43,14 @@ def test_restart_keeps_the_data(plane):
     plane.kubectl("get", "configmap", "survivor")
 
 
+def test_api_server_does_not_wait_for_those_who_watch(plane):
+    events = plane.watch("/api/v1/namespaces")
+    assert next(events)["type"] == "ADDED"
+    assert plane.state.last("apiserver").end()
+    events.close()
+    plane.start_apiserver()
+
+
 def test_watch_from_before_a_compaction_is_gone(plane):
     listed = json.loads(plane.kubectl("get", "--raw", "/api/v1/configmaps?limit=1").stdout)
     before = listed["metadata"]["resourceVersion"]

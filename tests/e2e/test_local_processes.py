@@ -25,7 +25,7 @@ def sleeper(tmp_path):
 
 def test_ended_process_is_gone(sleeper):
     assert sleeper.running
-    sleeper.end()
+    assert sleeper.end()
     assert not sleeper.running
 
 
@@ -48,7 +48,7 @@ def test_process_that_ignores_sigterm_is_killed_after_its_grace(tmp_path):
     command = [sys.executable, "-c", _STUBBORN]
     process = start_process(name="stubborn", command=command, environment=os.environ, log=log)
     wait_for(lambda: "deaf" in log.read_text(), what="it ignores SIGTERM")
-    process.end(grace=0.1)
+    assert not process.end(grace=0.1)
     assert not process.running
 
 

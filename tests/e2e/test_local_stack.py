@@ -151,13 +151,6 @@ def test_status_without_a_stack_says_how_to_start_one(tmp_path):
     assert "Start one with `hotdesk local up`" in shown.stderr
 
 
-def test_missing_extra_is_named_with_what_to_install():
-    program = "import sys; sys.modules['moto'] = None; from hotdesk.cli import main; main(['local', 'up'])"
-    shown = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
-    assert shown.returncode == 1
-    assert "pip install 'hotdesk[local]'" in shown.stderr
-
-
 def _hotdesk(*arguments: str, state_dir: Path, check: bool = True) -> "subprocess.CompletedProcess[str]":
     command = [_HOTDESK, "local", *arguments, "--state-dir", state_dir]
     done = subprocess.run(command, capture_output=True, text=True, timeout=180, check=False)

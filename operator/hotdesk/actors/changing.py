@@ -1,6 +1,8 @@
 """Changing AWS: capacity under its record, set-up, protection, tags, detaches and terminations."""
 
 import logging
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from hotdesk.actors.recording import PoolRecord
@@ -57,17 +59,19 @@ class Changes:
 
     async def repair(self, action: RepairGroup) -> None:
         """Put the group's settings right."""
-        if action.configure:
-            await self.fleet.configure_group(group=self.group)
-        if action.suspend:
-            await self.fleet.suspend_processes(group=self.group, processes=action.suspend)
-        if action.tags:
-            await self.fleet.tag_group(group=self.group, tags=dict(action.tags))
+        with self._acting((self.group,)):
+            if action.configure:
+                await self.fleet.configure_group(group=self.group)
+            if action.suspend:
+                await self.fleet.suspend_processes(group=self.group, processes=action.suspend)
+            if action.tags:
+                await self.fleet.tag_group(group=self.group, tags=dict(action.tags))
         log.info("group repaired", extra={"group": self.group})
 
     async def protect(self, action: ProtectMembers) -> None:
         """Protect members from scale-in."""
-        await self.fleet.protect(group=self.group, ids=action.ids)
+        with self._acting(action.ids):
+            await self.fleet.protect(group=self.group, ids=action.ids)
 
     async def tag(self, action: TagMachines) -> None:
         """Write claims into tags."""
@@ -77,7 +81,8 @@ class Changes:
 
     async def detach(self, action: DetachMachines) -> None:
         """Take claimed machines out of the group's reach."""
-        await self.fleet.detach(group=self.group, ids=action.ids)
+        with self._acting(action.ids):
+            await self.fleet.detach(group=self.group, ids=action.ids)
         log.info("machines detached", extra={"group": self.group, "machines": list(action.ids)})
 
     async def terminate(self, action: TerminateMember | TerminateInstance) -> None:
@@ -85,11 +90,12 @@ class Changes:
         machine = await self.world.store.fetch_machine(name=action.name)
         if machine is None or machine.spec.reap is None or machine.spec.pool != self.facts.name:
             return
-        match action:
-            case TerminateMember():
-                await self.fleet.terminate_member(id=action.name)
-            case TerminateInstance():
-                await self.fleet.terminate_instance(id=action.name)
+        with self._acting((action.name,)):
+            match action:
+                case TerminateMember():
+                    await self.fleet.terminate_member(id=action.name)
+                case TerminateInstance():
+                    await self.fleet.terminate_instance(id=action.name)
         log.info("termination requested", extra={"machine": action.name, "pool": self.facts.name})
 
     @property
@@ -106,6 +112,14 @@ class Changes:
             raise NotFound(f"MachinePool {self.facts.name} does not exist.")
         aws = self.facts.pool.spec.aws
         return self.world.fleets.fleet(region=aws.region, endpoint_url=aws.endpoint_url, role_arn=aws.role_arn)
+
+    @contextmanager
+    def _acting(self, ids: Iterable[str]) -> Iterator[None]:
+        """Note when a call about these instances ended, however it did: only a later look shows what it has done."""
+        try:
+            yield
+        finally:
+            self.facts.acted(ids, at=self.world.clock.now())
 
     async def _send(self, action: SetDesired | SetMaxSize) -> None:
         match action:

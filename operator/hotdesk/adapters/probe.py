@@ -35,7 +35,7 @@ class NetworkProber:
 
 async def _accepts(*, ip: str, port: int) -> bool:
     _, writer = await asyncio.open_connection(ip, port)
-    writer.transport.abort()
+    writer.close()
     return True
 
 

@@ -41,13 +41,17 @@ class LagWatch:
         while True:
             due = loop.time() + _BEAT
             await asyncio.sleep(_BEAT)
-            self._delays.append(max(0.0, loop.time() - due))
+            self.note(loop.time() - due)
+
+    def note(self, delay: float) -> None:
+        """Record by how many seconds one beat was late."""
+        self._delays.append(max(0.0, delay))
 
 
 class WebServer:
     """Serves while the context is entered; `port` tells the port that was chosen where 0 was asked for."""
 
-    def __init__(  # noqa: PLR0913  # what it serves and where, all by keyword
+    def __init__(  # what it serves and where, all by keyword
         self,
         *,
         host: str,

@@ -14,14 +14,17 @@ from hotdesk.core.actions import (
     ReapMachine,
     RegisterMachine,
     ReportMachine,
+    TagMachines,
     TerminateInstance,
     TerminateMember,
 )
 from hotdesk.core.capacity import Sizing
+from hotdesk.core.group import POOL_TAG
 from hotdesk.core.pool_facts import PoolFacts
 from hotdesk.core.standing import Standing, is_running
 
 PROTECT_AT_ONCE = 50  # ids, AWS's limit for SetInstanceProtection
+LABEL_AT_ONCE = 200  # ids; EC2's limit for CreateTags is 1,000
 _WITHOUT_PROBE_DEADLINE = timedelta(minutes=10)
 FAILURES_IN_A_ROW = 3
 
@@ -102,7 +105,7 @@ def plan_terminations(facts: PoolFacts, *, is_settled: bool) -> Iterator[Termina
     """End every reaped machine; members only once desired capacity is right, so that AWS replaces what it should."""
     for name in facts.by_standing[Standing.REAPING]:
         member, instance = facts.members.get(name), facts.instances.get(name)
-        if instance is None or not instance.state.is_live:
+        if instance is None or not instance.state.is_live or facts.is_stale(name):
             continue
         if member is None:
             yield TerminateInstance(name=name)
@@ -115,10 +118,25 @@ def plan_protection(facts: PoolFacts) -> ProtectMembers | None:
     exposed = [
         name
         for name, member in facts.members.items()
-        if member.lifecycle == "InService" and not member.protected and not _is_reaped(facts, name)
+        if member.lifecycle == "InService"
+        and not member.protected
+        and not _is_reaped(facts, name)
+        and not facts.is_stale(name)
     ]
     exposed.sort(key=lambda name: facts.standings.get(name) is not Standing.CLAIMED)
     return ProtectMembers(ids=tuple(exposed[:PROTECT_AT_ONCE])) if exposed else None
+
+
+def plan_pool_tags(facts: PoolFacts) -> TagMachines | None:
+    """Label members that were launched before the group had our tags: complete looks find machines by them."""
+    unlabelled = [
+        name
+        for name in facts.members
+        if (instance := facts.instances.get(name)) is not None
+        and instance.tags.get(POOL_TAG) != facts.name
+        and not facts.is_stale(name)
+    ]
+    return TagMachines(ids=tuple(unlabelled[:LABEL_AT_ONCE]), tags=((POOL_TAG, facts.name),)) if unlabelled else None
 
 
 def plan_reports(facts: PoolFacts, *, now: datetime) -> Iterator[ReportMachine]:

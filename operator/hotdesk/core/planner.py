@@ -59,9 +59,9 @@ def plan_upkeep(facts: PoolFacts, memory: Memory, *, now: datetime) -> Upkeep:
     ]
     if _may_change_aws(facts):
         actions += _changes(facts, memory, sizing, is_lowering=is_lowering, now=now)
-        if capacity_call is not None:
-            actions.append(capacity_call)
-        if set_up.repair is not None:
+        if capacity_call is not None and (set_up.repair is None or not capacity_call.raises):
+            actions.append(capacity_call)  # nothing is launched into a group that is not set up yet
+        if set_up.repair is not None and facts.group is not None and not facts.is_stale(facts.group.name):
             actions.append(set_up.repair)
     report = PoolReport(
         sizing=sizing,
@@ -129,6 +129,7 @@ def _changes(
     may_detach = not is_lowering and capacity.is_fenced(facts, sizing)
     single: list[Action | None] = [
         machines.plan_protection(facts),
+        machines.plan_pool_tags(facts),
         securing.plan_securing(facts, is_fenced=may_detach, now=now),
     ]
     return [

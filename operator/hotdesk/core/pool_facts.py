@@ -43,6 +43,7 @@ class PoolFacts:
     observation: Observation | None = None
     is_surveyed: bool = False  # whether a complete look at AWS has been had
     capacity_answered_at: datetime | None = None
+    acted_at: dict[str, datetime] = field(default_factory=dict)  # by instance or group: when AWS was asked to change it
     totals: Share = NOTHING
     offers: Offers = field(default_factory=Offers)
     waiting: dict[str, Ticket] = field(default_factory=dict)  # by UID: may be served, and is not
@@ -164,6 +165,7 @@ class PoolFacts:
         self.group = group
         self.members = group.members if group is not None else {}
         self.observation = observation
+        self.acted_at = {name: at for name, at in self.acted_at.items() if at > observation.started_at}
         touched |= set(self.members) | set(observation.instances)
         if observation.complete:
             self.is_surveyed = True
@@ -188,6 +190,15 @@ class PoolFacts:
                 desired=self.group.desired if desired is None else desired,
                 max_size=self.group.max_size if max_size is None else max_size,
             )
+
+    def acted(self, ids: Iterable[str], *, at: datetime) -> None:
+        """Take in that AWS was asked to change these instances, whatever it answered."""
+        self.acted_at.update(dict.fromkeys(ids, at))
+
+    def is_stale(self, name: str) -> bool:
+        """Tell whether the latest look began before the last change of an instance: it may not show it yet."""
+        acted = self.acted_at.get(name)
+        return acted is not None and (self.observation is None or self.observation.started_at < acted)
 
     def tagged(self, ids: Iterable[str], tags: Mapping[str, str]) -> None:
         """Take in that AWS accepted these tags."""

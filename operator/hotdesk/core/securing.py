@@ -47,7 +47,7 @@ def _untagged(facts: PoolFacts, exposed: list[Machine]) -> tuple[tuple[str, ...]
 def _may_be_detached(facts: PoolFacts, machine: Machine, *, now: datetime) -> bool:
     name = machine.metadata.name
     member, instance = facts.members.get(name), facts.instances.get(name)
-    if member is None or instance is None or member.lifecycle != "InService":
+    if member is None or instance is None or member.lifecycle != "InService" or facts.is_stale(name):
         return False
     return not missing_tags(machine, instance) or _is_late(machine, now=now)
 

@@ -57,9 +57,13 @@ class Quotas:
     """The buckets of one account in one region."""
 
     _buckets: dict[tuple[str, str], _Bucket] = field(default_factory=dict)
+    _in_force: bool | dict[str, tuple[float, float]] = True
 
     def spend(self, *, service: str, action: str, params: Params, config: Config, now: float) -> None:
         """Pay for a call, or raise the service's throttling error."""
+        if config.quotas != self._in_force:
+            self._in_force = config.quotas
+            self._buckets.clear()  # new limits begin with full buckets
         if config.quotas is False:
             return
         limits = DEFAULTS if config.quotas is True else {**DEFAULTS, **config.quotas}

@@ -1,9 +1,13 @@
 """The API server: its options, its command line, whether it is ready."""
 
 import http.client
+import json
 import ssl
+from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 _TIMEOUT = 5.0
 
@@ -85,6 +89,8 @@ def apiserver_command(binary: Path, *, files: Files, port: int, etcd_port: int, 
         "--endpoint-reconciler-type=none",
         # It refuses pods until a controller has made each namespace's default account; no controller runs here.
         "--disable-admission-plugins=ServiceAccount",
+        # Otherwise it waits for a minute for those who watch, and they never end by themselves.
+        "--shutdown-watch-termination-grace-period=1s",
         *(audit if options.audit else []),
         *options.flags,
     ]
@@ -93,12 +99,24 @@ def apiserver_command(binary: Path, *, files: Files, port: int, etcd_port: int, 
 def get(path: str, *, port: int, files: Files, token: str) -> bool | None:
     """Return True if the API server answers 200 to an administrator's GET, else None."""
     try:
-        context = ssl.create_default_context(cafile=files.certificate)
-        connection = http.client.HTTPSConnection("127.0.0.1", port, timeout=_TIMEOUT, context=context)
-        try:
-            connection.request("GET", path, headers={"Authorization": f"Bearer {token}"})
-            return True if connection.getresponse().status == http.HTTPStatus.OK else None
-        finally:
-            connection.close()
+        with closing(_connect(port=port, files=files, timeout=_TIMEOUT)) as connection:
+            return True if _ask(connection, path, token=token).status == http.HTTPStatus.OK else None
     except (OSError, http.client.HTTPException):  # not listening yet, or the certificate is not written yet
         return None
+
+
+def watch(path: str, *, port: int, files: Files, token: str) -> Iterator[dict[str, Any]]:
+    """Yield what happens to the objects of a path, those that exist first, until the API server ends the watch."""
+    with closing(_connect(port=port, files=files, timeout=None)) as connection:
+        for line in _ask(connection, f"{path}?watch=1", token=token):
+            yield json.loads(line)
+
+
+def _connect(*, port: int, files: Files, timeout: float | None) -> http.client.HTTPSConnection:
+    context = ssl.create_default_context(cafile=files.certificate)
+    return http.client.HTTPSConnection("127.0.0.1", port, timeout=timeout, context=context)
+
+
+def _ask(connection: http.client.HTTPSConnection, path: str, *, token: str) -> http.client.HTTPResponse:
+    connection.request("GET", path, headers={"Authorization": f"Bearer {token}"})
+    return connection.getresponse()

@@ -2,12 +2,12 @@
 
 import os
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
-from hotdesk_local.controlplane.apiserver import AUDIT_POLICY, Files, Options, apiserver_command, get
+from hotdesk_local.controlplane.apiserver import AUDIT_POLICY, Files, Options, apiserver_command, get, watch
 from hotdesk_local.controlplane.binaries import Binaries, find_or_build
 from hotdesk_local.controlplane.credentials import make_signing_key, read_or_make_token, write_kubeconfig
 from hotdesk_local.controlplane.etcd import compact, etcd_command, is_healthy
@@ -139,6 +139,11 @@ class ControlPlane:
             said = done.stderr.strip() or done.stdout.strip()
             raise LocalStackError(f"kubectl {' '.join(map(str, arguments))} failed: {said}")
         return done
+
+    def watch(self, path: str) -> Iterator[dict[str, Any]]:
+        """Yield watch events, {"type": "ADDED", "object": …}, of a path like /api/v1/pods, as the administrator."""
+        token = read_or_make_token(self.files.tokens)
+        return watch(path, port=self._port("apiserver_port"), files=self.files, token=token)
 
     def kubeconfig_for(self, *, namespace: str, service_account: str) -> Path:
         """Write a kubeconfig with the rights of a ServiceAccount (which must exist), and return its path."""

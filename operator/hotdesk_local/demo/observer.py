@@ -3,13 +3,12 @@
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
-from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from http.client import HTTPException
+from typing import Any
 
-from kubernetes import client, config, watch
-
+from hotdesk_local.controlplane.plane import ControlPlane
 from hotdesk_local.errors import LocalStackError
 
 
@@ -36,25 +35,12 @@ class Seen:
 class Observer:
     """Watches the workspaces of a namespace in a thread, as `kubectl get ws --watch` would."""
 
-    def __init__(self, *, kubeconfig: Path, namespace: str) -> None:
-        """Describe the watch; entering the context starts it."""
-        self._api = client.CustomObjectsApi(config.new_client_from_config(str(kubeconfig)))
-        self._watch = watch.Watch()
-        self._namespace = namespace
+    def __init__(self, *, controlplane: ControlPlane, namespace: str) -> None:
+        """Begin to watch. It ends when the API server does."""
+        self._events = controlplane.watch(f"/apis/hotdesk.dev/v1alpha1/namespaces/{namespace}/workspaces")
         self._seen: dict[str, Seen] = {}
         self._changed = threading.Condition()
-        self._thread = threading.Thread(target=self._follow, name="observer", daemon=True)
-
-    def __enter__(self) -> Self:
-        """Begin to watch."""
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, _type: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
-    ) -> None:
-        """Watch no more. The thread ends with the connection, when the API server does."""
-        self._watch.stop()
+        threading.Thread(target=self._follow, name="observer", daemon=True).start()
 
     def wait_for(self, condition: Callable[[list[Seen]], bool], *, what: str, within: float) -> list[Seen]:
         """Return everything seen, in order of appearance, once it satisfies the condition."""
@@ -64,13 +50,10 @@ class Observer:
             return list(self._seen.values())
 
     def _follow(self) -> None:
-        try:
-            for event in self._watch.stream(
-                self._api.list_namespaced_custom_object, "hotdesk.dev", "v1alpha1", self._namespace, "workspaces"
-            ):
+        # Whatever ends the watch: whoever waits for it says what was not seen.
+        with suppress(OSError, HTTPException, ValueError):
+            for event in self._events:
                 self._note(event["type"], event["object"], now=time.monotonic())
-        except Exception:  # noqa: BLE001  # whatever ends the watch: whoever waits for it says what is missing
-            return
 
     def _note(self, kind: str, workspace: dict[str, Any], *, now: float) -> None:
         name, status = workspace["metadata"]["name"], workspace.get("status", {})

@@ -44,10 +44,9 @@ def _perform(folder: Path) -> None:
     stack = LocalStack.start(folder, progress=Progress())
     try:
         stack.create_group(GROUP, max_size=0)
-        with Observer(kubeconfig=stack.controlplane.kubeconfig, namespace="default") as observer:
-            stage = Stage(stack=stack, observer=observer)
-            for number, step in enumerate(STEPS, start=1):
-                click.secho(f"\n{number}. {step.title}\n", bold=True)
-                step.perform(stage)
+        stage = Stage(stack=stack, observer=Observer(controlplane=stack.controlplane, namespace="default"))
+        for number, step in enumerate(STEPS, start=1):
+            click.secho(f"\n{number}. {step.title}\n", bold=True)
+            step.perform(stage)
     finally:
         stack.stop()

@@ -34,6 +34,7 @@ class FakeApiServer:
         self.storage = Storage(now=now)
         self.watches = Watches(self.storage)
         self.calls: list[Call] = []
+        self._peers: set[object] = set()
         self._faults: list[Fault] = []
         self._snapshots: dict[str, tuple[list[Json], int]] = {}
         self._runner: web.AppRunner | None = None
@@ -45,6 +46,11 @@ class FakeApiServer:
     def url(self) -> str:
         """Where it listens; the same after `stop` and `start`."""
         return f"http://127.0.0.1:{self._port}"
+
+    @property
+    def connections_opened(self) -> int:
+        """Over how many connections requests came so far."""
+        return len(self._peers)
 
     @property
     def connection(self) -> Connection:
@@ -123,6 +129,8 @@ class FakeApiServer:
         return self._kinds[plural]
 
     async def _serve(self, request: web.Request) -> web.StreamResponse:
+        if request.transport is not None:
+            self._peers.add(request.transport.get_extra_info("peername"))
         if (found := document(request.path, self._kinds.values())) is not None:
             return _json(found)
         target = parse(request.path, self._kinds.values())

@@ -119,7 +119,7 @@ def _member(raw: Mapping[str, Any]) -> Member:
         id=raw["InstanceId"],
         lifecycle=raw.get("LifecycleState") or "",
         zone=raw.get("AvailabilityZone") or "",
-        healthy=raw.get("HealthStatus", "Healthy").lower() == "healthy",
+        healthy=(raw.get("HealthStatus") or "Healthy").lower() == "healthy",
         protected=bool(raw.get("ProtectedFromScaleIn")),
     )
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import aiohttp
 import kopf
+import yaml
 
 from hotdesk.ports import HotdeskError
 
@@ -50,7 +51,7 @@ def find_connection() -> Connection:
         return Connection(info=inside, token_file=_SERVICE_ACCOUNT_TOKEN)
     try:
         outside = kopf.login_with_kubeconfig(settings=settings)
-    except (OSError, KeyError, ValueError, kopf.LoginError) as exc:
+    except (OSError, KeyError, ValueError, AttributeError, yaml.YAMLError, kopf.LoginError) as exc:
         raise NoCluster(f"the kubeconfig cannot be used: {exc!r}; check KUBECONFIG and its current context") from exc
     if outside is None or not outside.server:
         raise NoCluster("no cluster: this is no pod with a service account; set KUBECONFIG or write ~/.kube/config")

@@ -28,7 +28,7 @@ def difference(before: ApiModel, after: ApiModel) -> dict[str, Any]:
     in whole seconds does not differ by its microseconds.
     """
     patch: dict[str, Any] = {}
-    changed: dict[str, str] = {}
+    changed: set[str] = set()
     stored = before.model_fields_set
     for name, alias in _aliases(type(after)):
         old, new = getattr(before, name), getattr(after, name)
@@ -37,20 +37,22 @@ def difference(before: ApiModel, after: ApiModel) -> dict[str, Any]:
                 patch[alias] = None
         elif name not in stored:
             if new != ():
-                changed[name] = alias
+                changed.add(name)
         elif new != old:
             if isinstance(old, ApiModel) and isinstance(new, ApiModel):
                 if nested := difference(old, new):
                     patch[alias] = nested
             else:
-                changed[name] = alias
+                changed.add(name)
     return patch | _rewritten(before, after, changed) if changed else patch
 
 
-def _rewritten(before: ApiModel, after: ApiModel, changed: dict[str, str]) -> dict[str, Any]:
-    include = set(changed)
-    wanted = after.model_dump(mode="json", by_alias=True, exclude_none=True, include=include)
-    there = before.model_dump(mode="json", by_alias=True, exclude_none=True, include=include & before.model_fields_set)
+def _rewritten(before: ApiModel, after: ApiModel, changed: set[str]) -> dict[str, Any]:
+    wanted = after.model_dump(mode="json", by_alias=True, exclude_none=True, include=changed)
+    stored = changed & before.model_fields_set
+    if not stored:
+        return wanted
+    there = before.model_dump(mode="json", by_alias=True, exclude_none=True, include=stored)
     return {alias: value for alias, value in wanted.items() if alias not in there or there[alias] != value}
 
 

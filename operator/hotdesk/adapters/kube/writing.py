@@ -73,7 +73,7 @@ class Writer:
             name=name,
         )
 
-    async def _send(  # noqa: PLR0913  # what a request is made of, all by keyword
+    async def _send(  # what a request is made of, all by keyword
         self, method: str, path: str, *, body: dict[str, Any], verb: str, resource: str, name: str
     ) -> bytes:
         started = perf_counter()
