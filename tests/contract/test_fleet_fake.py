@@ -28,8 +28,7 @@ def test_call_held_before_aws_has_its_effect_when_released():
         fleet = made()
         held = fleet.hold_next("set_desired_capacity", Hold.CALL)
         call = asyncio.create_task(fleet.set_desired_capacity(group="g", desired=3))
-        while not held.arrived:
-            await asyncio.sleep(0)
+        await held.arrived.wait()
         assert (desired(fleet), call.done()) == (0, False)
         held.release()
         await call
@@ -43,8 +42,7 @@ def test_held_answer_shows_the_state_of_the_moment_it_was_asked_in():
         fleet = made()
         held = fleet.hold_next("describe_groups", Hold.ANSWER)
         read = asyncio.create_task(fleet.describe_groups(["g"]))
-        while not held.arrived:
-            await asyncio.sleep(0)
+        await held.arrived.wait()
         await fleet.set_desired_capacity(group="g", desired=3)
         held.release()
         assert (await read)["g"].desired == 0
@@ -82,8 +80,7 @@ def test_giving_up_on_a_held_call_does_not_unsend_it():
         fleet = made()
         held = fleet.hold_next("set_desired_capacity", Hold.CALL)
         call = asyncio.create_task(fleet.set_desired_capacity(group="g", desired=3))
-        while not held.arrived:
-            await asyncio.sleep(0)
+        await held.arrived.wait()
         call.cancel()
         await asyncio.wait({call})
         assert desired(fleet) == 0

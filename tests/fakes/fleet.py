@@ -42,7 +42,7 @@ class Held:
 
     def __init__(self, where: Hold) -> None:
         self.where = where
-        self.arrived = False
+        self.arrived = asyncio.Event()
         self.refused: HotdeskError | None = None  # what AWS would have answered to an orphan
         self._released = asyncio.Event()
         self._effect: Callable[[], object] | None = None
@@ -58,7 +58,7 @@ class Held:
                 self.refused = error
 
     async def pass_through(self, effect: Callable[[], T]) -> T:
-        self.arrived = True
+        self.arrived.set()
         if self.where is Hold.ANSWER:
             answer = effect()
             await self._released.wait()

@@ -222,6 +222,8 @@ async def resync_for_ever(directory: Directory, *, every: float, wanted: asyncio
             await directory.resync()
         except HotdeskError as error:
             log.warning("cannot list: %s", error)
+        except Exception:
+            log.exception("comparing failed")
 
 
 def _age(pool: MachinePool) -> tuple[str, str]:

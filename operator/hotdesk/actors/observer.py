@@ -96,7 +96,11 @@ class Observer:
             self._wake.clear()
             due = [schedule for schedule in self._schedules.values() if self._wait_of(schedule) <= 0]
             if due:
-                await self._look(due)
+                try:
+                    await self._look(due)
+                except Exception:
+                    # An answer that nobody expected must not end the looking; the next one may be better.
+                    log.exception("a look at AWS failed")
                 await asyncio.sleep(gap)
                 continue
             waits = [self._wait_of(schedule) for schedule in self._schedules.values()]

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from itertools import islice
 
 from hotdesk.api.conditions import ConditionStatus, set_condition
-from hotdesk.api.v1alpha1 import Machine, MachinePhase, MachineStatus
+from hotdesk.api.v1alpha1 import Machine, MachinePhase, MachineStatus, ReapReason
 from hotdesk.core.actions import (
     ForgetMachine,
     ProbeMachine,
@@ -19,6 +19,7 @@ from hotdesk.core.actions import (
     TerminateMember,
 )
 from hotdesk.core.capacity import Sizing
+from hotdesk.core.facts import Instance
 from hotdesk.core.group import POOL_TAG
 from hotdesk.core.pool_facts import PoolFacts
 from hotdesk.core.standing import Standing, is_running
@@ -65,6 +66,9 @@ def plan_records(facts: PoolFacts) -> Iterator[RegisterMachine | ForgetMachine]:
     for name in facts.by_standing[Standing.GONE]:
         if not facts.machines[name].spec.claims:
             yield ForgetMachine(machine=facts.machines[name])
+    for name in facts.by_standing[Standing.STRAY] if is_deleted(facts) else ():
+        if not is_ours(facts, facts.instances[name]):
+            yield ForgetMachine(machine=facts.machines[name])
 
 
 def plan_probes(facts: PoolFacts, *, ready: frozenset[str], now: datetime) -> Iterator[ProbeMachine | ReportMachine]:
@@ -95,10 +99,12 @@ def plan_reaps(facts: PoolFacts, sizing: Sizing, boots: BootRecord, *, now: date
     if facts.pool is not None and boots.may_replace(deadline=deadline_of(facts), now=now):
         for name in islice(facts.by_standing[Standing.QUARANTINED], 1 if boots.failures > FAILURES_IN_A_ROW else None):
             yield ReapMachine(machine=facts.machines[name], reason="NotReady")
-    if sizing.surplus:
-        is_deleted = facts.pool is not None and facts.pool.metadata.deletion_timestamp is not None
-        for name in islice(_dispensable(facts), sizing.surplus):
-            yield ReapMachine(machine=facts.machines[name], reason="PoolDeleted" if is_deleted else "Surplus")
+    reason: ReapReason = "PoolDeleted" if is_deleted(facts) else "Surplus"
+    for name in islice(_dispensable(facts), sizing.surplus):
+        yield ReapMachine(machine=facts.machines[name], reason=reason)
+    for name in facts.by_standing[Standing.STRAY] if is_deleted(facts) else ():
+        if is_ours(facts, facts.instances[name]):
+            yield ReapMachine(machine=facts.machines[name], reason=reason)
 
 
 def plan_terminations(facts: PoolFacts, *, is_settled: bool) -> Iterator[TerminateMember | TerminateInstance]:
@@ -108,7 +114,8 @@ def plan_terminations(facts: PoolFacts, *, is_settled: bool) -> Iterator[Termina
         if instance is None or not instance.state.is_live or facts.is_stale(name):
             continue
         if member is None:
-            yield TerminateInstance(name=name)
+            if is_ours(facts, instance):
+                yield TerminateInstance(name=name)
         elif is_settled and not member.lifecycle.startswith(("Terminating", "Detaching")):
             yield TerminateMember(name=name)
 
@@ -181,6 +188,19 @@ def deadline_of(facts: PoolFacts) -> timedelta:
     """Return how long after its launch a machine must be ready."""
     readiness = facts.pool.spec.readiness if facts.pool is not None else None
     return readiness.deadline if readiness is not None else _WITHOUT_PROBE_DEADLINE
+
+
+def is_deleted(facts: PoolFacts) -> bool:
+    """Tell whether the pool is on its way out."""
+    return facts.pool is not None and facts.pool.metadata.deletion_timestamp is not None
+
+
+def is_ours(facts: PoolFacts, instance: Instance) -> bool:
+    """Tell whether an instance outside the group was launched for this pool.
+
+    A record alone proves nothing: one written by hand may name anybody's instance, and such a one is never ended.
+    """
+    return instance.tags.get(POOL_TAG) == facts.name
 
 
 def _dispensable(facts: PoolFacts) -> Iterator[str]:
