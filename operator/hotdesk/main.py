@@ -32,6 +32,8 @@ log = logging.getLogger(__name__)
 _KEEP_WARM = timedelta(seconds=60)
 # Collections of the oldest generation stop the loop for tens of milliseconds; a claim takes ten.
 _GC_THRESHOLDS = (50_000, 50, 100)
+# seconds, a tenth of Python's default: so long may a thread that parses an answer of AWS keep the claim path waiting.
+_SWITCH_INTERVAL = 0.0005
 
 
 def run() -> None:
@@ -39,6 +41,7 @@ def run() -> None:
     settings = Settings()
     configure_logging(level=settings.log_level, style=settings.log_format)
     gc.set_threshold(*_GC_THRESHOLDS)
+    sys.setswitchinterval(_SWITCH_INTERVAL)
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(_operate(settings, find_connection()))

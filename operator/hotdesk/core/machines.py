@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import islice
 
-from hotdesk.api.conditions import ConditionStatus, set_condition
-from hotdesk.api.v1alpha1 import Machine, MachinePhase, MachineStatus, ReapReason
+from hotdesk.api.v1alpha1 import ReapReason
+from hotdesk.core import machine_status
 from hotdesk.core.actions import (
     ForgetMachine,
     ProbeMachine,
@@ -84,11 +84,9 @@ def plan_probes(facts: PoolFacts, *, ready: frozenset[str], now: datetime) -> It
         launched = instance.launched_at or machine.metadata.creation_timestamp or now
         is_up = is_running(instance) and facts.members[name].lifecycle == "InService"
         if is_up and (readiness is None or name in ready):
-            yield ReportMachine(machine=machine, status=ready_status(facts, machine, now=now))
+            yield ReportMachine(machine=machine, status=machine_status.ready(facts, machine, now=now))
         elif now - launched >= deadline:
-            message = f"It was not ready {_minutes(deadline)} after its launch and is being replaced."
-            status = _status(facts, machine, phase="Quarantined")
-            status = _with_condition(machine, status, "Ready", "False", "DeadlineExceeded", message, now)
+            status = machine_status.quarantined(facts, machine, deadline=deadline, now=now)
             yield ReportMachine(machine=machine, status=status)
         elif is_up and readiness is not None and instance.private_ip is not None:
             yield ProbeMachine(name=name, ip=instance.private_ip, readiness=readiness)
@@ -99,7 +97,7 @@ def plan_reaps(facts: PoolFacts, sizing: Sizing, boots: BootRecord, *, now: date
     if facts.pool is not None and boots.may_replace(deadline=deadline_of(facts), now=now):
         for name in islice(facts.by_standing[Standing.QUARANTINED], 1 if boots.failures > FAILURES_IN_A_ROW else None):
             yield ReapMachine(machine=facts.machines[name], reason="NotReady")
-    reason: ReapReason = "PoolDeleted" if is_deleted(facts) else "Surplus"
+    reason = _why_surplus(facts)
     for name in islice(_dispensable(facts), sizing.surplus):
         yield ReapMachine(machine=facts.machines[name], reason=reason)
     for name in facts.by_standing[Standing.STRAY] if is_deleted(facts) else ():
@@ -146,48 +144,14 @@ def plan_pool_tags(facts: PoolFacts) -> TagMachines | None:
     return TagMachines(ids=tuple(unlabelled[:LABEL_AT_ONCE]), tags=((POOL_TAG, facts.name),)) if unlabelled else None
 
 
-def plan_reports(facts: PoolFacts, *, now: datetime) -> Iterator[ReportMachine]:
-    """Write what became of machines: out of the group's reach, reaped, or astray."""
-    for name in facts.unsecured:
-        machine = facts.machines[name]
-        if _is_detached(facts, name) and machine.status.in_group is not False:
-            status = _status(facts, machine, phase="Claimed")
-            message = "It left its Auto Scaling group: nothing but its own workspace ends it."
-            yield ReportMachine(
-                machine=machine,
-                status=_with_condition(machine, status, "Secured", "True", "Detached", message, now),
-            )
-    for name in facts.by_standing[Standing.REAPING]:
-        machine = facts.machines[name]
-        if machine.status.phase != "Reaping" and facts.instances.get(name) is not None:
-            yield ReportMachine(machine=machine, status=_status(facts, machine, phase="Reaping"))
-    for name in facts.by_standing[Standing.STRAY]:
-        machine = facts.machines[name]
-        message = (
-            f"It is not a member of the pool's Auto Scaling group and nobody has claimed it: attach it to the group, "
-            f"or terminate instance {name}."
-        )
-        status = _with_condition(machine, machine.status, "Ready", "False", "OutsideGroup", message, now)
-        if status != machine.status:
-            yield ReportMachine(machine=machine, status=status)
-
-
-def ready_status(facts: PoolFacts, machine: Machine, *, now: datetime) -> MachineStatus:
-    """Return the status that makes a machine idle: everything a claim will hand over."""
-    status = _status(facts, machine, phase="Idle").model_copy(update={"ready_at": now})
-    return _with_condition(machine, status, "Ready", "True", "ProbeSucceeded", "It may be handed out.", now)
-
-
-def _is_detached(facts: PoolFacts, name: str) -> bool:
-    """Tell whether a look at AWS showed the machine alive and outside its group."""
-    instance = facts.instances.get(name)
-    return facts.group is not None and name not in facts.members and instance is not None and instance.state.is_live
-
-
 def deadline_of(facts: PoolFacts) -> timedelta:
     """Return how long after its launch a machine must be ready."""
     readiness = facts.pool.spec.readiness if facts.pool is not None else None
     return readiness.deadline if readiness is not None else _WITHOUT_PROBE_DEADLINE
+
+
+def _why_surplus(facts: PoolFacts) -> ReapReason:
+    return "PoolDeleted" if is_deleted(facts) else "Surplus"
 
 
 def is_deleted(facts: PoolFacts) -> bool:
@@ -218,46 +182,3 @@ def _dispensable(facts: PoolFacts) -> Iterator[str]:
 def _is_reaped(facts: PoolFacts, name: str) -> bool:
     machine = facts.machines.get(name)
     return machine is not None and machine.spec.reap is not None
-
-
-def _status(facts: PoolFacts, machine: Machine, *, phase: MachinePhase) -> MachineStatus:
-    name = machine.metadata.name
-    instance = facts.instances.get(name)
-    seen: dict[str, object] = {"phase": phase, "observed_generation": machine.metadata.generation}
-    if facts.group is not None:
-        seen["in_group"] = name in facts.members
-    if instance is not None:
-        seen |= {
-            "private_ip": instance.private_ip,
-            "public_ip": instance.public_ip,
-            "zone": instance.zone or None,
-            "instance_type": instance.instance_type or None,
-            "lifecycle": "spot" if instance.spot else "on-demand",
-            "launched_at": instance.launched_at,
-        }
-    return machine.status.model_copy(update=seen)
-
-
-def _with_condition(  # the fields of a condition
-    machine: Machine,
-    status: MachineStatus,
-    kind: str,
-    value: ConditionStatus,
-    reason: str,
-    message: str,
-    now: datetime,
-) -> MachineStatus:
-    conditions = set_condition(
-        status.conditions,
-        type=kind,
-        status=value,
-        reason=reason,
-        message=message,
-        observed_generation=machine.metadata.generation,
-        now=now,
-    )
-    return status.model_copy(update={"conditions": conditions})
-
-
-def _minutes(span: timedelta) -> str:
-    return f"{span.total_seconds() / 60:g} min"

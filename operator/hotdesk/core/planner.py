@@ -4,7 +4,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from hotdesk.api.v1alpha1 import CapacityCall, ClaimStats
-from hotdesk.core import capacity, group, machines, pool_status, securing, waiting
+from hotdesk.core import capacity, group, machine_status, machines, pool_status, securing, waiting
 from hotdesk.core.actions import Action, HoldPool, LetPoolGo, ReportPool
 from hotdesk.core.capacity import Rise, Sizing
 from hotdesk.core.facts import LaunchFailure
@@ -53,7 +53,7 @@ def plan_upkeep(facts: PoolFacts, memory: Memory, *, now: datetime) -> Upkeep:
     actions: list[Action] = [
         *machines.plan_records(facts),
         *machines.plan_probes(facts, ready=memory.ready, now=now),
-        *machines.plan_reports(facts, now=now),
+        *machine_status.plan_reports(facts, now=now),
         *waiting.plan_held_reports(facts, now=now),
         *waiting.plan_queue_reports(facts, view, sizing, now=now),
     ]
@@ -126,11 +126,11 @@ def _changes(
     now: datetime,
 ) -> list[Action]:
     """Return the calls that change machines; those that AWS would answer with a launch wait for a lowered capacity."""
-    may_detach = not is_lowering and capacity.is_fenced(facts, sizing)
+    is_fenced = capacity.is_fenced(facts, sizing)
     single: list[Action | None] = [
         machines.plan_protection(facts),
         machines.plan_pool_tags(facts),
-        securing.plan_securing(facts, is_fenced=may_detach, now=now),
+        securing.plan_securing(facts, is_fenced=is_fenced, is_settled=not is_lowering, now=now),
     ]
     return [
         *machines.plan_reaps(facts, sizing, memory.boots, now=now),

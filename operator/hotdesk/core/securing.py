@@ -10,18 +10,29 @@ from hotdesk.core.tags import TAGS_PER_CALL, missing_tags
 BATCH = 20  # machines, AWS's limit for DetachInstances
 LINGER = timedelta(seconds=1)
 """How long a claim waits for others to share its calls. Securing lies behind the claim path and must not slow it."""
-_TAGS_GIVEN_UP = timedelta(seconds=15)
-"""A machine whose tags cannot be written is detached all the same: its safety matters more than its label."""
+_LATE = timedelta(seconds=15)
+"""From this age on a machine is detached without its tags: its safety matters more than its label."""
 
 
-def plan_securing(facts: PoolFacts, *, is_fenced: bool, now: datetime) -> TagMachines | DetachMachines | None:
-    """Return the next batch to tag or to detach; the oldest claims go first."""
+def plan_securing(
+    facts: PoolFacts,
+    *,
+    is_fenced: bool,
+    is_settled: bool,
+    now: datetime,
+) -> TagMachines | DetachMachines | None:
+    """Return the next batch to tag or to detach; the oldest claims go first.
+
+    Nothing is detached before the fence stands. While desired capacity is still to be lowered (`is_settled` is false)
+    AWS would launch a machine too many for each; that is waited for, but not for long.
+    """
     exposed = sorted((facts.machines[name] for name in facts.unsecured), key=claimed_at)
     if not exposed or now - claimed_at(exposed[0]) < LINGER:
         return None
     batch, tags = _untagged(facts, exposed)
     detachable = [machine for machine in exposed if _may_be_detached(facts, machine, now=now)]
-    if is_fenced and detachable and (len(detachable) >= BATCH or not tags or _is_late(detachable[0], now=now)):
+    may_detach = is_fenced and (is_settled or _is_late(exposed[0], now=now))
+    if may_detach and detachable and (len(detachable) >= BATCH or not tags or _is_late(detachable[0], now=now)):
         return DetachMachines(ids=tuple(machine.metadata.name for machine in detachable[:BATCH]))
     return TagMachines(ids=batch, tags=tuple(sorted(tags.items()))) if tags else None
 
@@ -53,4 +64,4 @@ def _may_be_detached(facts: PoolFacts, machine: Machine, *, now: datetime) -> bo
 
 
 def _is_late(machine: Machine, *, now: datetime) -> bool:
-    return now - claimed_at(machine) > _TAGS_GIVEN_UP
+    return now - claimed_at(machine) > _LATE

@@ -144,7 +144,8 @@ class AwsFleet:
         try:
             await self._calls.write("ec2", "TerminateInstances", {"InstanceIds": [id]})
         except Refused:
-            return
+            if await self.describe_instances([id]):
+                raise
 
     def close(self) -> None:
         """Take no more calls."""
@@ -172,7 +173,7 @@ class AwsFleet:
         token: str | None = None
         while True:
             page = await self._calls.read(
-                service, operation, asked if token is None else {**asked, "NextToken": token}, converted
+                service, operation, asked, converted
             )
             yield page.facts
             token = page.next_token
