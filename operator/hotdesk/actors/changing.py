@@ -19,7 +19,7 @@ from hotdesk.core.actions import (
     TerminateMember,
 )
 from hotdesk.core.pool_facts import PoolFacts
-from hotdesk.ports import Fleet, NotFound, Unanswered
+from hotdesk.ports import Fleet, HotdeskError, NotFound, Unanswered
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +44,11 @@ class Changes:
             max_size=action.max_size if isinstance(action, SetMaxSize) else None,
         )
         if action.raises:
-            await self.record.record_call(record)
+            try:
+                await self.record.record_call(record)
+            except HotdeskError:
+                self.answered = record  # written or not: the call it speaks of is not sent
+                raise
         try:
             await self._send(action)
         except Unanswered:

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
@@ -16,6 +16,7 @@ from hotdesk.ports import HotdeskError
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
+Thing = TypeVar("Thing", Workspace, Machine, MachinePool)
 
 FleetKey = tuple[str, str | None, str | None]
 
@@ -78,17 +79,22 @@ class Directory:
         """
         known = {(kind, key) for kind, keys in self._known().items() for key in keys}
         store = self._world.store
-        pools, machines = await store.list_pools(), await store.list_machines()
-        workspaces = await store.list_workspaces()
-        self._surround(namespaces=await store.list_namespace_labels(), priorities=await store.list_priorities())
-        everything: list[Workspace | Machine | MachinePool] = [*pools, *machines, *workspaces]
-        for thing in everything:
-            self.upsert(thing)
+        namespaces, priorities = await store.list_namespace_labels(), await store.list_priorities()
+        self._surround(namespaces=namespaces, priorities=priorities)
+        pools = self._take_in(await store.list_pools())
+        machines = self._take_in(await store.list_machines())
+        workspaces = self._take_in(await store.list_workspaces())
         listed = {("pool", pool.metadata.name) for pool in pools}
         listed |= {("machine", machine.metadata.name) for machine in machines}
         listed |= {("workspace", workspace.metadata.uid) for workspace in workspaces}
         for kind, key in known - listed:
             self._remove_ghost(kind, key)
+
+    def _take_in(self, things: Sequence[Thing]) -> Sequence[Thing]:
+        """Take in a list at once: later, it would bring back what was deleted meanwhile."""
+        for thing in things:
+            self.upsert(thing)
+        return things
 
     # -- life -------------------------------------------------------------------------------------------------------
 
@@ -150,8 +156,9 @@ class Directory:
             self._retire(home)
 
     def _remove_machine(self, name: str) -> None:
-        home = self._homes.pop(name, None)
-        if home is not None:
+        self._homes.pop(name, None)
+        # A record that the actor itself has made may be in no watch event that reached us.
+        for home in [actor.name for actor in self._actors.values() if name in actor.facts.machines]:
             self._actors[home].remove_machine(name)
             self._retire(home)
 

@@ -128,8 +128,6 @@ class Observer:
             groups = await self._fleet.describe_groups({schedule.subject.group_name for schedule in due})
             asked = {s.subject.name: _asked(s.subject, groups, is_complete=s in complete) for s in due}
             instances = await self._instances(complete, wanted=frozenset().union(*asked.values()))
-            for schedule in due:
-                await self._ask_why_short(schedule, groups.get(schedule.subject.group_name), started_at)
         except HotdeskError as error:
             for schedule in due:
                 schedule.subject.observe_failed(error)
@@ -138,6 +136,7 @@ class Observer:
             if schedule in complete:
                 schedule.completed = started
             name = schedule.subject.name
+            refusal = await self._ask_why_short(schedule, groups.get(schedule.subject.group_name), started_at)
             schedule.subject.observe(
                 Observation(
                     started_at=started_at,
@@ -149,6 +148,8 @@ class Observer:
                     scaling_policies=schedule.policies,
                 ),
             )
+            if refusal is not None:  # the look is good all the same; only reasons are missing
+                schedule.subject.observe_failed(refusal)
 
     async def _instances(self, complete: list[_Schedule], *, wanted: frozenset[str]) -> dict[str, Instance]:
         found: dict[str, Instance] = {}
@@ -159,7 +160,20 @@ class Observer:
             found |= await self._fleet.describe_instances(missing)
         return found
 
-    async def _ask_why_short(self, schedule: _Schedule, group: Group | None, started_at: datetime) -> None:
+    async def _ask_why_short(
+        self,
+        schedule: _Schedule,
+        group: Group | None,
+        started_at: datetime,
+    ) -> HotdeskError | None:
+        """Ask for reasons, and return what kept us from it, if anything did."""
+        try:
+            await self._ask(schedule, group, started_at)
+        except HotdeskError as error:
+            return error
+        return None
+
+    async def _ask(self, schedule: _Schedule, group: Group | None, started_at: datetime) -> None:
         """While a group has fewer machines than it should, ask it why; once in a while, ask who else scales it."""
         if group is None:
             schedule.short_since, schedule.failures, schedule.policies = None, (), ()

@@ -22,9 +22,10 @@ def target(buffer: Buffer, *, claimed: int, now: datetime) -> int:
 
 def is_active(schedule: Schedule, *, now: datetime) -> bool:
     """Tell whether `now` lies within a start of the schedule and its end; the end itself is outside."""
-    local = now.astimezone(ZoneInfo(schedule.time_zone))
-    start = next(CronSim(schedule.start, _before(local - schedule.duration)), None)
-    while start is not None and start <= local:
+    zone = ZoneInfo(schedule.time_zone)
+    # Subtracted in UTC: a wall clock's day has 23 or 25 hours twice a year.
+    start = next(CronSim(schedule.start, _before((now - schedule.duration).astimezone(zone))), None)
+    while start is not None and start <= now:
         if now - start < schedule.duration:
             return True
         start = next(CronSim(schedule.start, start), None)

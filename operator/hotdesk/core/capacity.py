@@ -55,6 +55,8 @@ def size(facts: PoolFacts, *, waiting: int, rise: Rise, now: datetime) -> tuple[
     delay = timedelta() if is_leaving else spec.buffer.scale_down_delay
     rise = rise.renewed(want, now=now, delay=delay)
     kept = want if rise.machines <= want else min(rise.machines, totals.supply)
+    if waiting:  # whatever is on its way, somebody may be hoping for it
+        kept = totals.supply
     desired = min(max(want, kept), room)
     surplus = max(0, totals.supply - desired) if not waiting or desired == room else 0
     slack = max(2, want // 4)

@@ -8,6 +8,8 @@ from hotdesk.api.v1alpha1 import Machine
 
 _NEVER = datetime.max.replace(tzinfo=UTC)
 
+_STALE_ALLOWED = 16  # entries; beyond as many again as there are machines the heap is made anew
+
 _Key = tuple[int, datetime, str]
 
 
@@ -40,12 +42,17 @@ class Offers:
     def put(self, machine: Machine) -> None:
         """Offer the machine's free slots; it must have one."""
         name = machine.metadata.name
-        self.drop(name)
         key = (-len(machine.spec.claims), machine.status.ready_at or _NEVER, name)
+        free = machine.spec.slots - len(machine.spec.claims)
+        if self._keys.get(name) == key and self._free[name] == free:
+            return
+        self.drop(name)
         self._keys[name] = key
-        self._free[name] = machine.spec.slots - len(machine.spec.claims)
-        self.slots += self._free[name]
+        self._free[name] = free
+        self.slots += free
         heapq.heappush(self._heap, key)
+        if len(self._heap) > 2 * len(self._keys) + _STALE_ALLOWED:
+            self._heap = sorted(self._keys.values())
 
     def drop(self, name: str) -> None:
         """Stop offering the machine, if it was."""

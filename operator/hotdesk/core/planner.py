@@ -4,7 +4,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from hotdesk.api.v1alpha1 import CapacityCall, ClaimStats
-from hotdesk.core import capacity, group, machine_status, machines, pool_status, securing, waiting
+from hotdesk.core import capacity, group, machine_status, machines, pool_status, securing, waiting, workspace_reports
 from hotdesk.core.actions import Action, HoldPool, LetPoolGo, ReportPool
 from hotdesk.core.capacity import Rise, Sizing
 from hotdesk.core.facts import LaunchFailure
@@ -51,12 +51,16 @@ def plan_upkeep(facts: PoolFacts, memory: Memory, *, now: datetime) -> Upkeep:
     trouble = memory.failures[0].message if memory.failures else None
     view = waiting.outlook(facts, sizing, trouble=trouble, boot_time=memory.boots.typical(), now=now)
     actions: list[Action] = [
-        *machines.plan_records(facts),
-        *machines.plan_probes(facts, ready=memory.ready, now=now),
-        *machine_status.plan_reports(facts, now=now),
-        *waiting.plan_held_reports(facts, now=now),
+        *workspace_reports.plan_held(facts, now=now),
+        *workspace_reports.plan_refreshed(facts, now=now),
         *waiting.plan_queue_reports(facts, view, sizing, now=now),
     ]
+    if facts.surroundings.rival is None:  # else the machines are another pool's
+        actions += [
+            *machines.plan_records(facts),
+            *machines.plan_probes(facts, ready=memory.ready, now=now),
+            *machine_status.plan_reports(facts, now=now),
+        ]
     if _may_change_aws(facts):
         actions += _changes(facts, memory, sizing, is_lowering=is_lowering, now=now)
         if capacity_call is not None and (set_up.repair is None or not capacity_call.raises):
@@ -149,6 +153,17 @@ def _quarantine(facts: PoolFacts, memory: Memory) -> str | None:
     )
 
 
+def _is_empty(facts: PoolFacts) -> bool:
+    """Tell whether a deleted pool leaves nothing behind: no record, and no member that is still to get one."""
+    if facts.machines:
+        return False
+    if facts.surroundings.rival is not None:
+        return True
+    if facts.observation is None or not facts.is_surveyed:
+        return False
+    return facts.group is None or not (facts.members or facts.group.desired)
+
+
 def _pool_actions(facts: PoolFacts, report: PoolReport, *, now: datetime) -> list[Action]:
     pool = facts.pool
     if pool is None:
@@ -156,7 +171,7 @@ def _pool_actions(facts: PoolFacts, report: PoolReport, *, now: datetime) -> lis
     is_held = FINALIZER in pool.metadata.finalizers
     if pool.metadata.deletion_timestamp is None and not is_held:
         return [HoldPool()]
-    if pool.metadata.deletion_timestamp is not None and is_held and not facts.machines:
+    if pool.metadata.deletion_timestamp is not None and is_held and _is_empty(facts):
         return [LetPoolGo()]
     status = pool_status.status_of(pool, facts, report, now=now)
     return [ReportPool(pool=pool, status=status)] if pool_status.worth_writing(pool.status, status) else []

@@ -73,6 +73,8 @@ class PoolFacts:
         if pool is not None and self.pool is not None and _is_old(pool, self.pool):
             return
         before, self.pool = self.pool, pool
+        if before is not None and (pool is None or pool.spec.aws != before.spec.aws):
+            self._forget_aws()
         if before is None or pool is None or _rules(before) != _rules(pool):
             self._reconsider_everybody()
 
@@ -108,6 +110,9 @@ class PoolFacts:
     def upsert_machine(self, machine: Machine) -> None:
         """Take in a machine; news older than what is known is ignored."""
         name = machine.metadata.name
+        if machine.spec.pool != self.name:  # read by its name, and made for another pool meanwhile
+            self.remove_machine(name)
+            return
         known = self.machines.get(name)
         if known is not None and known.metadata.uid == machine.metadata.uid and _is_old(machine, known):
             return
@@ -282,6 +287,8 @@ class PoolFacts:
             return
         if workspace.status.machine is not None:
             self.unsettled_workspaces.add(uid)
+            if workspace.status.observed_generation != workspace.metadata.generation:
+                self.unreported.add(uid)
             return
         holders = {name for name in self.claims_of.get(uid, ()) if self.standings.get(name) not in LOST}
         if holders:
@@ -299,6 +306,16 @@ class PoolFacts:
             arrival=self._arrivals[uid],
         )
 
+    def _forget_aws(self) -> None:
+        """Drop what was seen: the pool is gone, or looks elsewhere from now on."""
+        seen = {*self.members, *self.instances, *self.machines}
+        self.group, self.members, self.observation, self.is_surveyed = None, {}, None, False
+        self.capacity_answered_at = None
+        for kept in (self.instances, self._absences, self.acted_at):
+            kept.clear()
+        for name in seen:
+            self._weigh(name)
+
     def _reconsider_everybody(self) -> None:
         for workspace in self.workspaces.values():
             self._settle(workspace)
@@ -314,12 +331,12 @@ class PoolFacts:
 
     def _count_absences(self, absent: set[str], at: datetime) -> None:
         for name in absent:
-            absence = self._absences.get(name)
-            if absence is None:
-                self._absences[name] = _Absence(since=at)
-            else:
-                absence.looks += 1
             self.instances.pop(name, None)
+            absence = self._absences.get(name)
+            if absence is not None:
+                absence.looks += 1
+            elif name in self.machines:
+                self._absences[name] = _Absence(since=at)
 
     def _is_secured(self, machine: Machine) -> bool:
         name = machine.metadata.name

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from hotdesk.api.v1alpha1 import Machine
 from hotdesk.core.actions import DetachMachines, TagMachines
 from hotdesk.core.pool_facts import PoolFacts
-from hotdesk.core.tags import TAGS_PER_CALL, missing_tags
+from hotdesk.core.tags import TAGS_PER_CALL, TAGS_PER_MACHINE, missing_tags
 
 BATCH = 20  # machines, AWS's limit for DetachInstances
 LINGER = timedelta(seconds=1)
@@ -46,12 +46,18 @@ def _untagged(facts: PoolFacts, exposed: list[Machine]) -> tuple[tuple[str, ...]
     """Return the machines that one call can tag, and the tags."""
     batch: list[str] = []
     tags: dict[str, str] = {}
+    carried = 0  # the most tags that a machine of the batch has already
     for machine in exposed:
         instance = facts.instances.get(machine.metadata.name)
         more = missing_tags(machine, instance) if instance is not None else {}
-        if more and len(tags) + len(more) <= TAGS_PER_CALL:
+        if instance is None or not more:
+            continue
+        has_most = max(carried, len(instance.tags))
+        together = len(tags) + len(more)
+        if not batch or (together <= TAGS_PER_CALL and has_most + together <= TAGS_PER_MACHINE):
             batch.append(machine.metadata.name)
             tags |= more
+            carried = has_most
     return tuple(batch), tags
 
 

@@ -110,12 +110,13 @@ def share_of(
     `outside` counts live machines that left the group and members that are claimed or were released after a claim:
     desired capacity will not count those for long, so the room under the ceiling must not count on them either.
     """
-    live = int(member.is_counted if instance is None and member is not None else _is_live(instance))
+    if standing is Standing.GONE:
+        return NOTHING
+    # What a look left out may still be there: EC2 is eventually consistent, and the ceiling is hard.
+    live = int(instance.state.is_live if instance is not None else machine is not None or _counts(member))
     if machine is None or standing is None:
         counted = int(member is not None and member.is_counted and live)
         return Share(live=live, outside=live - counted, supply=counted, booting=counted * slots_per_machine)
-    if standing is Standing.GONE:
-        return NOTHING
     used = bool(machine.spec.claims) or (machine.spec.reap is not None and machine.spec.reap.reason in _USED)
     counted = int(member is not None and member.is_counted and not used and live)
     slots = machine.spec.slots
@@ -137,5 +138,5 @@ def is_sharable(machine: Machine, member: Member | None, instance: Instance | No
     return machine.status.ready_at is not None and is_running(instance) and (member is None or is_safe_member(member))
 
 
-def _is_live(instance: Instance | None) -> bool:
-    return instance is not None and instance.state.is_live
+def _counts(member: Member | None) -> bool:
+    return member is not None and member.is_counted

@@ -4,8 +4,10 @@ from hotdesk.api.v1alpha1 import Claim, Machine
 from hotdesk.core.encoding import tag_value
 from hotdesk.core.facts import Instance
 
+TAGS_PER_MACHINE = 50
+"""EC2's limit; tags that AWS sets itself do not count, so this errs on the safe side."""
 TAGS_PER_CALL = 20
-"""EC2 allows 50 tags an instance; this leaves 30 for the pool's and the user's own."""
+"""Each machine of a batch carries the whole batch's; this leaves 30 for the pool's, the user's and later batches."""
 
 
 def claim_tag(machine: str, slot: int) -> str:

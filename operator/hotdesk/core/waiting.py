@@ -54,18 +54,6 @@ def plan_queue_reports(facts: PoolFacts, view: Outlook, sizing: Sizing, *, now: 
                 return
 
 
-def plan_held_reports(facts: PoolFacts, *, now: datetime) -> Iterator[ReportWorkspace]:
-    """Tell those who cannot be served why."""
-    for uid in tuple(facts.unreported):
-        workspace, obstacle = facts.workspaces.get(uid), facts.held.get(uid)
-        if workspace is not None and obstacle is not None:
-            status = workspace_status.held(workspace, obstacle, now=now)
-            if status != workspace.status:
-                yield ReportWorkspace(workspace=workspace, status=status)
-                continue
-        facts.unreported.discard(uid)
-
-
 def _estimate(facts: PoolFacts, view: Outlook, sizing: Sizing, *, ahead: int, now: datetime) -> timedelta | None:
     """Return how long until this place is served, or None while nothing was measured to tell it from.
 

@@ -31,6 +31,13 @@ def bound(workspace: Workspace, *, machine: Machine, slot: int, pool: MachinePoo
     )
 
 
+def refreshed(workspace: Workspace, *, machine: Machine, pool: MachinePool, now: datetime) -> WorkspaceStatus:
+    """Return the status of a workspace that keeps its machine while its spec has changed."""
+    told = workspace.status
+    status = bound(workspace, machine=machine, slot=told.slot or 0, pool=pool, now=now)
+    return status.model_copy(update={"claimed_at": told.claimed_at, "ready_at": told.ready_at})
+
+
 def queued(
     workspace: Workspace,
     *,

@@ -173,7 +173,7 @@ class AwsFleet:
         token: str | None = None
         while True:
             page = await self._calls.read(
-                service, operation, asked, converted
+                service, operation, asked if token is None else {**asked, "NextToken": token}, converted
             )
             yield page.facts
             token = page.next_token

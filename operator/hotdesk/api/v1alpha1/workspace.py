@@ -22,6 +22,11 @@ def _printable(field: str) -> JsonValue:
     )
 
 
+def _not_only_dots(field: str) -> JsonValue:
+    # Browsers read "..", percent-encoded or not, as a step up in the URL.
+    return rule("!self.matches('^[.]+$')", f"{field} must not consist of dots only, because it is part of a URL")
+
+
 class WorkspaceSpec(ApiModel):
     """What the user wants; only people and GitOps write it, never the operator."""
 
@@ -33,12 +38,16 @@ class WorkspaceSpec(ApiModel):
             min_length=1,
             max_length=128,
             json_schema_extra=marks(
-                _printable("owner"), rule("self.trim() != ''", "owner must name somebody: it must not be blank")
+                _printable("owner"),
+                _not_only_dots("owner"),
+                rule("self.trim() != ''", "owner must name somebody: it must not be blank"),
             ),
         ),
     ]
     """Who works here. Shown in the URL and on the machine's tags, where it is encoded."""
-    project: Annotated[str | None, Field(max_length=128, json_schema_extra=marks(_printable("project")))] = None
+    project: Annotated[
+        str | None, Field(max_length=128, json_schema_extra=marks(_printable("project"), _not_only_dots("project")))
+    ] = None
     """What is worked on. Shown in the URL and on the machine's tags, where it is encoded."""
     priority_class_name: Annotated[
         str | None,
