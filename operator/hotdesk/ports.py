@@ -15,6 +15,7 @@ from hotdesk.api.v1alpha1 import (
     Workspace,
     WorkspaceStatus,
 )
+from hotdesk.core.eligibility import Priorities
 from hotdesk.core.facts import Group, Instance, LaunchFailure
 
 
@@ -66,8 +67,8 @@ class Store(Protocol):
     async def list_namespace_labels(self) -> Mapping[str, Mapping[str, str]]:
         """Return the labels of every namespace, by its name."""
 
-    async def list_priorities(self) -> Mapping[str, int]:
-        """Return the value of every PriorityClass, by its name."""
+    async def list_priorities(self) -> Priorities:
+        """Return every PriorityClass, and which value is the default."""
 
     async def fetch_workspace(self, *, namespace: str, name: str) -> Workspace | None:
         """Read one Workspace past every cache; None if it does not exist."""

@@ -10,7 +10,7 @@ from hotdesk.actors.observer import Observer
 from hotdesk.actors.pool_actor import PoolActor
 from hotdesk.actors.world import World
 from hotdesk.api.v1alpha1 import Aws, Machine, MachinePool, Workspace
-from hotdesk.core.eligibility import Surroundings
+from hotdesk.core.eligibility import Priorities, Surroundings
 from hotdesk.ports import HotdeskError
 
 log = logging.getLogger(__name__)
@@ -68,9 +68,10 @@ class Directory:
 
     def set_priority(self, name: str, value: int | None, *, is_default: bool = False) -> None:
         """Take in a PriorityClass's value; None when it is gone."""
-        self._surround(priorities=_with(self._surroundings.priorities, name, value))
-        if is_default and value is not None:
-            self._surround(default_priority=value)
+        known = self._surroundings.priorities
+        values = _with(known.values, name, value)
+        default = value if is_default and value is not None else known.default
+        self._surround(priorities=Priorities(values=values, default=default))
 
     async def resync(self) -> None:
         """List everything and compare: what a watch stream missed comes in, and what it never saw vanish goes.

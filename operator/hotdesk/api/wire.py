@@ -98,11 +98,15 @@ def _with_nulls(model: ApiModel, wire: dict[str, Any]) -> dict[str, Any]:
 
 
 def _seconds(value: datetime) -> str:
-    return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return _utc(value, timespec="seconds")
 
 
 def _microseconds(value: datetime) -> str:
-    return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return _utc(value, timespec="microseconds")
+
+
+def _utc(value: datetime, *, timespec: str) -> str:
+    return value.astimezone(UTC).replace(tzinfo=None).isoformat(timespec=timespec) + "Z"
 
 
 _DATE_TIME: Final = {"type": "string", "format": "date-time"}

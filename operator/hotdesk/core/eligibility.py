@@ -16,19 +16,26 @@ class Obstacle:
 
 
 @dataclass(frozen=True, slots=True)
+class Priorities:
+    """The cluster's PriorityClasses."""
+
+    values: Mapping[str, int] = field(default_factory=dict)  # by name
+    default: int = 0  # for who names none
+
+    def of(self, workspace: Workspace) -> int:
+        """Return the workspace's priority."""
+        name = workspace.spec.priority_class_name
+        return self.default if name is None else self.values.get(name, self.default)
+
+
+@dataclass(frozen=True, slots=True)
 class Surroundings:
     """Facts from outside the pool that decide about its workspaces."""
 
     namespaces: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # labels by namespace
-    priorities: Mapping[str, int] = field(default_factory=dict)  # value by PriorityClass
-    default_priority: int = 0
+    priorities: Priorities = field(default_factory=Priorities)
     rival: str | None = None  # an older pool that manages the same group
     schedule_fault: str | None = None
-
-    def priority_of(self, workspace: Workspace) -> int:
-        """Return the workspace's priority; unnamed is the cluster's default."""
-        name = workspace.spec.priority_class_name
-        return self.default_priority if name is None else self.priorities.get(name, self.default_priority)
 
 
 def obstacle_of(workspace: Workspace, *, pool: MachinePool | None, surroundings: Surroundings) -> Obstacle | None:
@@ -49,7 +56,7 @@ def obstacle_of(workspace: Workspace, *, pool: MachinePool | None, surroundings:
     if refusal is not None:
         return refusal
     priority_class = workspace.spec.priority_class_name
-    if priority_class is not None and priority_class not in surroundings.priorities:
+    if priority_class is not None and priority_class not in surroundings.priorities.values:
         return Obstacle(
             "PriorityClassNotFound",
             f"PriorityClass {priority_class} does not exist: create it, or change spec.priorityClassName.",

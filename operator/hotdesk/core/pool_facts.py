@@ -301,7 +301,7 @@ class PoolFacts:
             return
         self.waiting[uid] = Ticket(
             uid=uid,
-            priority=self.surroundings.priority_of(workspace),
+            priority=self.surroundings.priorities.of(workspace),
             created_at=created_at(workspace),
             arrival=self._arrivals[uid],
         )

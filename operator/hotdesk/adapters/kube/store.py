@@ -8,6 +8,7 @@ from hotdesk.adapters.kube.patches import difference
 from hotdesk.adapters.kube.reading import fetch_object, list_objects, list_raw
 from hotdesk.adapters.kube.resources import MACHINES, NAMESPACES, POOLS, PRIORITY_CLASSES, WORKSPACES
 from hotdesk.adapters.kube.writing import WriteObserver, Writer
+from hotdesk.core.eligibility import Priorities
 from hotdesk.ports import NotFound
 
 if TYPE_CHECKING:
@@ -55,10 +56,12 @@ class KubeStore:
         items = await list_raw(self._session, path=NAMESPACES, resource="namespaces")
         return {item["metadata"]["name"]: item["metadata"].get("labels") or {} for item in items}
 
-    async def list_priorities(self) -> Mapping[str, int]:
-        """Return the value of every PriorityClass, by its name."""
+    async def list_priorities(self) -> Priorities:
+        """Return every PriorityClass, and which value is the default."""
         items = await list_raw(self._session, path=PRIORITY_CLASSES, resource="priorityclasses")
-        return {item["metadata"]["name"]: item.get("value", 0) for item in items}
+        values = {item["metadata"]["name"]: item.get("value", 0) for item in items}
+        default = max((item.get("value", 0) for item in items if item.get("globalDefault")), default=0)
+        return Priorities(values=values, default=default)
 
     async def fetch_workspace(self, *, namespace: str, name: str) -> Workspace | None:
         """Read one Workspace past every cache; None if it does not exist, Refused if it cannot be read."""
