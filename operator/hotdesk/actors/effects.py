@@ -42,12 +42,11 @@ from hotdesk.ports import Conflict, HotdeskError
 
 log = logging.getLogger(__name__)
 
-CHANGES_AWS = (
+SHOWS_IN_AWS = (  # what is worth another look at once
     SetDesired,
     SetMaxSize,
     RepairGroup,
     ProtectMembers,
-    TagMachines,
     DetachMachines,
     TerminateMember,
     TerminateInstance,
@@ -130,7 +129,7 @@ class Effects:
                 self._backoff.succeeded(key)
             else:
                 self._backoff.failed(key)
-        if isinstance(action, CHANGES_AWS):
+        if isinstance(action, SHOWS_IN_AWS):
             self._aws_changed()
 
     async def _execute(self, action: Action) -> bool:  # noqa: C901, PLR0912  # one case an action, checked for completeness

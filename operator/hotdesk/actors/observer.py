@@ -9,7 +9,7 @@ from typing import Protocol
 
 from hotdesk.actors.world import World
 from hotdesk.core.facts import Group, Instance, LaunchFailure, Observation
-from hotdesk.core.group import POOL_TAG
+from hotdesk.core.tags import POOL_TAG
 from hotdesk.ports import Fleet, HotdeskError
 
 log = logging.getLogger(__name__)
@@ -31,6 +31,10 @@ class Subject(Protocol):
     @property
     def is_moving(self) -> bool:
         """Whether AWS has work under way that the pool waits for."""
+
+    @property
+    def size(self) -> int:
+        """How many members its group has, as far as it knows."""
 
     def interests(self, group: Group | None) -> frozenset[str]:
         """Return the instances whose state it needs in a quick look."""
@@ -60,6 +64,7 @@ class _Schedule:
     asked_failures: float = _NEVER
 
 
+_LARGE = 500  # members; larger groups are looked at less often. 1,000 members cost 40 ms to parse
 _POLICIES_EVERY = 60.0  # seconds
 _FAILURES_EVERY = 3.0  # seconds
 
@@ -91,7 +96,6 @@ class Observer:
 
     async def run(self) -> None:
         """Look, for ever."""
-        gap = self._world.pace.look_gap.total_seconds()
         while True:
             self._wake.clear()
             due = [schedule for schedule in self._schedules.values() if self._wait_of(schedule) <= 0]
@@ -101,7 +105,6 @@ class Observer:
                 except Exception:
                     # An answer that nobody expected must not end the looking; the next one may be better.
                     log.exception("a look at AWS failed")
-                await asyncio.sleep(gap)
                 continue
             waits = [self._wait_of(schedule) for schedule in self._schedules.values()]
             try:
@@ -111,10 +114,11 @@ class Observer:
                 continue
 
     def _wait_of(self, schedule: _Schedule) -> float:
-        if schedule.hurried:
-            return 0.0
         pace = self._world.pace
         every = pace.look_moving if schedule.subject.is_moving else pace.look
+        if schedule.hurried:
+            every = pace.look_gap
+        every *= max(1.0, schedule.subject.size / _LARGE)  # an answer costs what the group has members
         return schedule.looked + every.total_seconds() - self._world.clock.monotonic()
 
     async def _look(self, due: list[_Schedule]) -> None:

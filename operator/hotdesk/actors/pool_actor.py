@@ -115,6 +115,11 @@ class PoolActor:
         return self.facts.pool.spec.aws.auto_scaling_group_name
 
     @property
+    def size(self) -> int:
+        """How many members its group has, as far as it knows."""
+        return len(self.facts.members)
+
+    @property
     def is_idle(self) -> bool:
         """Whether nothing would be lost with the actor."""
         facts = self.facts

@@ -4,9 +4,7 @@ from dataclasses import dataclass
 
 from hotdesk.core.actions import RepairGroup
 from hotdesk.core.facts import Group
-
-POOL_TAG = "hotdesk.dev/pool"
-MANAGER_TAG = "hotdesk.dev/managed-by"
+from hotdesk.core.tags import MANAGER_TAG, POOL_TAG
 
 # AZRebalance ends machines to even out zones, and every detach unbalances them.
 MUST_BE_SUSPENDED = frozenset({"AZRebalance"})

@@ -20,9 +20,9 @@ from hotdesk.core.actions import (
 )
 from hotdesk.core.capacity import Sizing
 from hotdesk.core.facts import Instance
-from hotdesk.core.group import POOL_TAG
 from hotdesk.core.pool_facts import PoolFacts
 from hotdesk.core.standing import Standing, is_running
+from hotdesk.core.tags import POOL_TAG
 
 PROTECT_AT_ONCE = 50  # ids, AWS's limit for SetInstanceProtection
 LABEL_AT_ONCE = 200  # ids; EC2's limit for CreateTags is 1,000
@@ -120,27 +120,14 @@ def plan_terminations(facts: PoolFacts, *, is_settled: bool) -> Iterator[Termina
 
 def plan_protection(facts: PoolFacts) -> ProtectMembers | None:
     """Protect members that are in service and not protected, claimed ones first."""
-    exposed = [
-        name
-        for name, member in facts.members.items()
-        if member.lifecycle == "InService"
-        and not member.protected
-        and not _is_reaped(facts, name)
-        and not facts.is_stale(name)
-    ]
+    exposed = [name for name in facts.unprotected if not facts.is_stale(name)]
     exposed.sort(key=lambda name: facts.standings.get(name) is not Standing.CLAIMED)
     return ProtectMembers(ids=tuple(exposed[:PROTECT_AT_ONCE])) if exposed else None
 
 
 def plan_pool_tags(facts: PoolFacts) -> TagMachines | None:
     """Label members that were launched before the group had our tags: complete looks find machines by them."""
-    unlabelled = [
-        name
-        for name in facts.members
-        if (instance := facts.instances.get(name)) is not None
-        and instance.tags.get(POOL_TAG) != facts.name
-        and not facts.is_stale(name)
-    ]
+    unlabelled = [name for name in facts.unlabelled if not facts.is_stale(name)]
     return TagMachines(ids=tuple(unlabelled[:LABEL_AT_ONCE]), tags=((POOL_TAG, facts.name),)) if unlabelled else None
 
 
@@ -177,8 +164,3 @@ def _dispensable(facts: PoolFacts) -> Iterator[str]:
     for standing in (Standing.BOOTING, Standing.IDLE):
         names = (name for name in facts.by_standing[standing] if name in facts.members and name not in facts.busy)
         yield from sorted(names, key=newest, reverse=True)
-
-
-def _is_reaped(facts: PoolFacts, name: str) -> bool:
-    machine = facts.machines.get(name)
-    return machine is not None and machine.spec.reap is not None

@@ -90,14 +90,13 @@ def is_moving(facts: PoolFacts) -> bool:
     """Tell whether AWS has work of ours under way, whose end we wait for."""
     if facts.group is None:
         return False
-    counted = sum(member.is_counted for member in facts.members.values())
     return bool(
         facts.totals.booting
         or facts.unregistered
         or facts.unsecured
         or facts.by_standing[Standing.REAPING]
         or facts.by_standing[Standing.LEAVING]
-        or counted != facts.group.desired,
+        or facts.counted != facts.group.desired,
     )
 
 

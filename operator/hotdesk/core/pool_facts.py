@@ -10,8 +10,8 @@ from hotdesk.core.eligibility import Obstacle, Surroundings, obstacle_of
 from hotdesk.core.facts import Group, Instance, Member, Observation
 from hotdesk.core.offers import Offers
 from hotdesk.core.queue import Ticket
-from hotdesk.core.standing import NOTHING, Share, Standing, is_leaving, is_sharable, share_of, standing_of
-from hotdesk.core.tags import missing_tags
+from hotdesk.core.standing import NOTHING, Share, Standing, is_exposed, is_leaving, is_sharable, share_of, standing_of
+from hotdesk.core.tags import POOL_TAG, missing_tags
 
 LOST = frozenset({Standing.LEAVING, Standing.GONE})
 
@@ -48,9 +48,13 @@ class PoolFacts:
     offers: Offers = field(default_factory=Offers)
     waiting: dict[str, Ticket] = field(default_factory=dict)  # by UID: may be served, and is not
     held: dict[str, Obstacle] = field(default_factory=dict)  # by UID: may not be served, and why
+    counted: int = 0  # members that desired capacity counts, claimed ones included
+    unprotected: set[str] = field(default_factory=set)  # members in service that scale-in could end
+    unlabelled: set[str] = field(default_factory=set)  # members without the pool's tag
     unregistered: set[str] = field(default_factory=set)  # members that have no record yet
     unsecured: set[str] = field(default_factory=set)  # claimed, and not yet known to be tagged and out of the group
     claims_of: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))  # UID -> machines
+    seats: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))  # machine -> UIDs published on it
     unsettled_machines: set[str] = field(default_factory=set)  # whose claims are to be looked at
     unsettled_workspaces: set[str] = field(default_factory=set)  # whose seat is to be looked at
     unreported: set[str] = field(default_factory=set)  # UIDs whose status may be out of date
@@ -72,9 +76,13 @@ class PoolFacts:
         """Take in the pool as it is now; None when it does not exist."""
         if pool is not None and self.pool is not None and _is_old(pool, self.pool):
             return
-        before, self.pool = self.pool, pool
+        before, slots = self.pool, self.slots_per_machine
+        self.pool = pool
         if before is not None and (pool is None or pool.spec.aws != before.spec.aws):
             self._forget_aws()
+        if slots != self.slots_per_machine:
+            for name in tuple(self.unregistered):
+                self._weigh(name)
         if before is None or pool is None or _rules(before) != _rules(pool):
             self._reconsider_everybody()
 
@@ -94,12 +102,15 @@ class PoolFacts:
             self._arrived += 1
             self._arrivals[uid] = self._arrived
         self.workspaces[uid] = workspace
+        self._seat(known, workspace)
         self._settle(workspace)
 
     def remove_workspace(self, uid: str) -> None:
         """Take in that a workspace is gone, as far as the sender knows."""
-        if self.workspaces.pop(uid, None) is None:
+        known = self.workspaces.pop(uid, None)
+        if known is None:
             return
+        self._seat(known, None)
         self._arrivals.pop(uid, None)
         self.waiting.pop(uid, None)
         self.held.pop(uid, None)
@@ -161,7 +172,7 @@ class PoolFacts:
 
     def observe(self, observation: Observation) -> None:
         """Take in what a look at AWS showed."""
-        touched = set(self.members)
+        before_members, before_instances = self.members, dict(self.instances)
         group = observation.group
         known = self.group
         is_stale = self.capacity_answered_at is not None and observation.started_at < self.capacity_answered_at
@@ -171,11 +182,10 @@ class PoolFacts:
         self.members = group.members if group is not None else {}
         self.observation = observation
         self.acted_at = {name: at for name, at in self.acted_at.items() if at > observation.started_at}
-        touched |= set(self.members) | set(observation.instances)
+        self.counted = sum(member.is_counted for member in self.members.values())
         if observation.complete:
             self.is_surveyed = True
             expected = set(self.instances) | set(self.machines)
-            touched |= expected
             self.instances = dict(observation.instances)
         else:
             expected = set(observation.asked)
@@ -183,8 +193,13 @@ class PoolFacts:
         self._count_absences(expected - set(observation.instances), observation.started_at)
         for name in observation.instances:
             self._absences.pop(name, None)
-        for name in touched | expected:
-            self._weigh(name)
+        # Only what looks different costs more than a comparison; an absent one may have become GONE by waiting.
+        for name in before_members.keys() | self.members.keys():
+            if before_members.get(name) != self.members.get(name):
+                self._weigh(name)
+        for name in before_instances.keys() | self.instances.keys() | self._absences.keys():
+            if name in self._absences or before_instances.get(name) != self.instances.get(name):
+                self._weigh(name)
 
     def capacity_answered(self, *, at: datetime, desired: int | None = None, max_size: int | None = None) -> None:
         """Take in that AWS accepted a capacity call; looks that began before `at` do not know it yet."""
@@ -231,14 +246,14 @@ class PoolFacts:
             if machine is not None and after in LOST:
                 self.unsettled_machines.add(name)
                 self._settle_all(_claimants(machine))
-        if machine is None and member is not None and not is_leaving(member=member, instance=instance):
-            self.unregistered.add(name)
-        else:
-            self.unregistered.discard(name)
-        if machine is not None and after is Standing.CLAIMED and not self._is_secured(machine):
-            self.unsecured.add(name)
-        else:
-            self.unsecured.discard(name)
+        _sort(self.unprotected, name, member is not None and is_exposed(member) and after is not Standing.REAPING)
+        has_label = instance is None or instance.tags.get(POOL_TAG) == self.name
+        _sort(self.unlabelled, name, member is not None and not has_label)
+        is_new = machine is None and member is not None and name not in self.seats
+        is_new = is_new and not is_leaving(member=member, instance=instance)
+        _sort(self.unregistered, name, is_new)
+        is_exposed_claim = machine is not None and after is Standing.CLAIMED and not self._is_secured(machine)
+        _sort(self.unsecured, name, is_exposed_claim)
         self._add_up(name, machine, after)
         self._offer(name, machine, after)
 
@@ -268,10 +283,27 @@ class PoolFacts:
                 and is_sharable(machine, self.members.get(name), self.instances.get(name))
             )
         )
-        if machine is not None and has_room and name not in self.busy:
+        # Somebody published there without a claim: the record was lost, and is restored before anybody else gets in.
+        is_taken = machine is not None and not self.seats.get(name, set()) <= _claimants(machine)
+        if machine is not None and has_room and not is_taken and name not in self.busy:
             self.offers.put(machine)
         else:
             self.offers.drop(name)
+
+    def _seat(self, before: Workspace | None, after: Workspace | None) -> None:
+        """Keep who is published where; what that changes for a machine is weighed anew."""
+        left = before.status.machine if before is not None else None
+        taken = after.status.machine if after is not None else None
+        if left == taken:
+            return
+        if before is not None and left is not None:
+            self.seats[left].discard(before.metadata.uid)
+            if not self.seats[left]:
+                del self.seats[left]
+            self._weigh(left)
+        if after is not None and taken is not None:
+            self.seats[taken].add(after.metadata.uid)
+            self._weigh(taken)
 
     def _settle_all(self, uids: Iterable[str]) -> None:
         for uid in uids:
@@ -350,6 +382,14 @@ class PoolFacts:
         if absence is None or self.observation is None:
             return False
         return absence.looks >= _ABSENT_LOOKS and self.observation.started_at - absence.since >= _ABSENT_FOR
+
+
+def _sort(names: set[str], name: str, belongs: bool) -> None:  # noqa: FBT001  # reads as a sentence
+    """Put a name into a set, or take it out."""
+    if belongs:
+        names.add(name)
+    else:
+        names.discard(name)
 
 
 def created_at(workspace: Workspace) -> datetime:

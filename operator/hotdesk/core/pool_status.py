@@ -140,7 +140,7 @@ def _ready(
         return "False", configured[1], configured[2]
     if report.quarantine is not None:
         return "False", "MachinesNotReady", report.quarantine
-    missing = report.sizing.target - facts.totals.idle - facts.totals.spare
+    missing = report.sizing.target + len(facts.waiting) - facts.totals.idle - facts.totals.spare
     if missing <= 0:
         return "True", "BufferFull", "The buffer of idle machines is full."
     if capacity[0] != "True":

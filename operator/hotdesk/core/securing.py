@@ -26,7 +26,8 @@ def plan_securing(
     Nothing is detached before the fence stands. While desired capacity is still to be lowered (`is_settled` is false)
     AWS would launch a machine too many for each; that is waited for, but not for long.
     """
-    exposed = sorted((facts.machines[name] for name in facts.unsecured), key=claimed_at)
+    # A claim under way is not published yet: no call about its machine may come before the user has the IP.
+    exposed = sorted((facts.machines[name] for name in facts.unsecured - facts.busy), key=claimed_at)
     if not exposed or now - claimed_at(exposed[0]) < LINGER:
         return None
     batch, tags = _untagged(facts, exposed)

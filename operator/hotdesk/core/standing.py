@@ -61,6 +61,11 @@ def is_safe_member(member: Member) -> bool:
     return member.lifecycle == "InService" and member.protected and member.healthy
 
 
+def is_exposed(member: Member) -> bool:
+    """Tell whether scale-in could end a member that serves."""
+    return member.lifecycle == "InService" and not member.protected
+
+
 @dataclass(frozen=True, slots=True)
 class Share:
     """What one instance adds to each sum of its pool."""

@@ -4,6 +4,9 @@ from hotdesk.api.v1alpha1 import Claim, Machine
 from hotdesk.core.encoding import tag_value
 from hotdesk.core.facts import Instance
 
+POOL_TAG = "hotdesk.dev/pool"  # on the group, propagated at launch: how machines are found
+MANAGER_TAG = "hotdesk.dev/managed-by"
+
 TAGS_PER_MACHINE = 50
 """EC2's limit; tags that AWS sets itself do not count, so this errs on the safe side."""
 TAGS_PER_CALL = 20

@@ -37,7 +37,12 @@ def outlook(
         because = f"all {limit} machines that maxMachines allows are in use; the next to become free is given out."
     else:
         cause, because = "BufferEmpty", "all machines are taken and new ones are being launched."
-    return Outlook(because=because, cause=cause, boot_time=boot_time, hold_time=_mean_age(facts, now=now))
+    return Outlook(
+        because=because,
+        cause=cause,
+        boot_time=boot_time,
+        hold_time=_mean_age(facts, now=now) if facts.waiting else None,
+    )
 
 
 def plan_queue_reports(facts: PoolFacts, view: Outlook, sizing: Sizing, *, now: datetime) -> Iterator[ReportWorkspace]:

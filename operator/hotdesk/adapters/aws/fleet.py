@@ -10,11 +10,11 @@ from hotdesk.adapters.aws import convert
 from hotdesk.adapters.aws.calls import Answer, Calls, Parameters
 from hotdesk.adapters.aws.clients import Service
 from hotdesk.core.facts import Group, Instance, LaunchFailure
+from hotdesk.core.tags import POOL_TAG
 from hotdesk.ports import NotFound, Refused
 
 T = TypeVar("T")
 
-POOL_TAG: Final = "hotdesk.dev/pool"
 _GROUPS_PER_CALL: Final = 50
 _FILTER_VALUES: Final = 200  # EC2's limit of values in one filter
 _EC2_PAGE: Final = 1000
