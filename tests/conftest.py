@@ -1,5 +1,7 @@
 """Fixtures of every test: a real API server, its kubectl, a namespace of one's own."""
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
@@ -24,9 +26,12 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 
 @pytest.fixture(scope="session")
-def binaries() -> Binaries:
-    """etcd, kube-apiserver and kubectl."""
-    return find_or_build()
+def binaries(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Binaries]:
+    """etcd, kube-apiserver and kubectl; what tests start of them below pytest's folder ends when pytest does."""
+    command = [sys.executable, Path(__file__).with_name("guard.py"), tmp_path_factory.getbasetemp()]
+    # In a session of its own: a signal to the test run's group must not take the guard along.
+    with subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True):
+        yield find_or_build()
 
 
 @pytest.fixture(scope="session")

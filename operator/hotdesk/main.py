@@ -54,69 +54,83 @@ def run() -> None:
 
 async def _operate(settings: Settings, connection: Connection) -> None:
     """Wire everything, catch up with what exists, then act until stopped. If kopf ends by itself, so do we."""
-    stop, relisted, problems = asyncio.Event(), asyncio.Event(), ["the first list is not complete yet"]
+    problems = ["the first list is not complete yet"]
     metrics = PrometheusMetrics()
-    fleets = AwsFleets(
-        on_call=lambda action, outcome, seconds: metrics.aws_call(action=action, outcome=outcome, seconds=seconds)
-    )
     async with AsyncExitStack() as closing:
+        fleets = AwsFleets(
+            on_call=lambda action, outcome, seconds: metrics.aws_call(action=action, outcome=outcome, seconds=seconds)
+        )
         closing.callback(fleets.close)
         server = await closing.enter_async_context(_web_server(settings, metrics, not_ready=lambda: problems))
         session = await closing.enter_async_context(KubeSession(connection))
         await session.warm()
-        store = KubeStore(session, on_write=metrics.api_write)
-        directory = Directory(
-            World(
-                store=store,
-                fleets=fleets,
-                prober=NetworkProber(),
-                clock=SystemClock(),
-                metrics=metrics,
-                pace=_pace(settings),
-            ),
+        world = World(
+            store=KubeStore(session, on_write=metrics.api_write),
+            fleets=fleets,
+            prober=NetworkProber(),
+            clock=SystemClock(),
+            metrics=metrics,
+            pace=_pace(settings),
         )
+        directory = Directory(world)
         await directory.resync()
         directory.start()
         gc.freeze()
-        chores = [
-            asyncio.create_task(session.keep_warm(every=_KEEP_WARM), name="keep warm"),
-            asyncio.create_task(
-                resync_for_ever(directory, every=settings.resync_seconds, wanted=relisted), name="resync"
-            ),
-        ]
+        warming = asyncio.create_task(session.keep_warm(every=_KEEP_WARM), name="keep warm")
         problems.clear()
         log.info("ready", extra={"metrics_port": server.port})
         try:
-            await _watch(connection, directory, stop=stop, relisted=relisted)
+            await _watch(connection, directory, settings)
         finally:
             problems.append("the operator is stopping")
-            for chore in chores:
-                chore.cancel()
-            await _stop(directory, within=settings.drain_seconds)
+            warming.cancel()
+
+
+async def _watch(connection: Connection, directory: Directory, settings: Settings) -> None:
+    """Let kopf feed the directory until a signal comes; exit 1 if kopf gives up before."""
+    stop, kopf_stop, ready, relisted = asyncio.Event(), asyncio.Event(), asyncio.Event(), asyncio.Event()
+    comparing = asyncio.create_task(
+        resync_for_ever(directory, every=settings.resync_seconds, wanted=relisted), name="resync"
+    )
+    watching = asyncio.create_task(
+        kopf.operator(
+            registry=_registry(connection, directory, relisted=relisted),
+            settings=kopf_settings.made(),
+            clusterwide=True,
+            stop_flag=kopf_stop,
+            ready_flag=ready,
+        ),
+        name="kopf",
+    )
+    await _first(watching, ready)
+    _stop_on_signals(stop)  # after kopf has set its own handlers, which would outlive it
+    await _first(watching, stop)
+    comparing.cancel()
+    # The actors end first: kopf waits five seconds for tasks that began after it.
+    await _stop(directory, within=settings.drain_seconds)
+    kopf_stop.set()
+    await watching
     if not stop.is_set():
         log.error("the watches ended by themselves; the process must be restarted")
         sys.exit(1)
 
 
-async def _watch(connection: Connection, directory: Directory, *, stop: asyncio.Event, relisted: asyncio.Event) -> None:
-    """Let kopf feed the directory until `stop` is set or kopf gives up."""
+def _registry(connection: Connection, directory: Directory, *, relisted: asyncio.Event) -> kopf.OperatorRegistry:
     registry = kopf.OperatorRegistry()
-    settings = kopf.OperatorSettings()
-    kopf_settings.apply(settings)
     feed.register(registry, directory, relisted=relisted)
 
     @kopf.on.login(registry=registry)
     async def login(**_: object) -> kopf.AiohttpSession:
         return login_for_kopf(connection)
 
-    ready = asyncio.Event()
-    watching = asyncio.create_task(
-        kopf.operator(registry=registry, settings=settings, clusterwide=True, stop_flag=stop, ready_flag=ready),
-        name="kopf",
-    )
-    await asyncio.wait((watching, asyncio.create_task(ready.wait())), return_when=asyncio.FIRST_COMPLETED)
-    _stop_on_signals(stop)  # after kopf has set its own handlers, which would outlive it
-    await watching
+    return registry
+
+
+async def _first(watching: asyncio.Task[None], event: asyncio.Event) -> None:
+    """Wait until the event is set or the watches have ended."""
+    waiting = asyncio.create_task(event.wait())
+    await asyncio.wait((watching, waiting), return_when=asyncio.FIRST_COMPLETED)
+    waiting.cancel()
 
 
 def _stop_on_signals(stop: asyncio.Event) -> None:

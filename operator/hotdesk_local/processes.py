@@ -24,7 +24,8 @@ class Process:
     def running(self) -> bool:
         """Whether this very process is alive."""
         _reap(self.pid)
-        return _identity(self.pid) == self.identity
+        # One that ended before it could be looked at has no identity, and nor has anything that is gone.
+        return bool(self.identity) and _identity(self.pid) == self.identity
 
     def end(self, *, grace: float = 20.0) -> bool:
         """Ask it to go; after `grace` seconds end it with all it started. Return whether it went by itself.

@@ -42,9 +42,7 @@ class Floor:
         }
         guard = {"uid": machine["uid"], "resourceVersion": machine["version"]}
         try:
-            await self._wire.patch(
-                f"{MACHINES}/{machine['name']}", {"metadata": guard, "spec": {"claims": [claim]}}
-            )
+            await self._wire.patch(f"{MACHINES}/{machine['name']}", {"metadata": guard, "spec": {"claims": [claim]}})
             await self._wire.patch(
                 f"{WORKSPACES}/{meta['name']}/status",
                 {

@@ -4,6 +4,7 @@ import asyncio
 import gc
 import sys
 import time
+from time import perf_counter
 from typing import Any
 
 import uvloop
@@ -18,9 +19,10 @@ _CONNECTIONS = 64
 class Load:
     """One run of one shape."""
 
-    def __init__(self, opened: Wire, *, pool: str, rounds: list[list[float]]) -> None:
+    def __init__(self, opened: Wire, *, pool: str, prefix: str, rounds: list[list[float]]) -> None:
         self._wire = opened
         self._pool = pool
+        self._prefix = prefix
         self._rounds = rounds
         self._loop = asyncio.get_running_loop()
         self._sent: dict[str, float] = {}
@@ -33,13 +35,13 @@ class Load:
 
     async def run(self) -> dict[str, Any]:
         """Send everything, wait for every IP, and return the latencies in milliseconds."""
-        wall = time.time() - self._loop.time()  # noqa: TID251  # the simulated AWS dates its calls by the wall clock
-        began, finished = self._loop.time(), True
+        wall = time.time() - perf_counter()  # noqa: TID251  # the simulated AWS dates its calls by the wall clock
+        began, finished = perf_counter(), True
         for number, offsets in enumerate(self._rounds):
             finished = finished and await self._round(number, offsets)
         return {
             "latencies": [1000 * (seen - self._sent[name]) for name, seen in self._seen.items()],
-            "seconds": self._loop.time() - began,
+            "seconds": perf_counter() - began,
             "seen_at": {name: seen + wall for name, seen in self._seen.items()},
             "lost": sorted(self._sent.keys() - self._seen.keys()),
             "late": 1000 * max(self._late, default=0.0),
@@ -52,7 +54,7 @@ class Load:
             body = event["object"]
             name = body["metadata"]["name"]
             if name in self._sent and name not in self._seen and body.get("status", {}).get("privateIP"):
-                self._seen[name] = self._loop.time()
+                self._seen[name] = perf_counter()
                 self._missing -= 1
                 if not self._missing:
                     self._all_seen.set()
@@ -60,9 +62,9 @@ class Load:
     async def _round(self, number: int, offsets: list[float]) -> bool:
         self._missing = len(offsets)
         self._all_seen.clear()
-        begin = self._loop.time() + 0.001
+        begin = perf_counter()  # uvloop's own clock knows whole milliseconds only
         for place, offset in enumerate(offsets):
-            self._loop.call_at(begin + offset, self._send, f"w{number}-{place}", begin + offset)
+            self._loop.call_later(offset, self._send, f"{self._prefix}-{number}-{place}", begin + offset)
         try:
             async with asyncio.timeout(max(offsets) + _PATIENCE):
                 await self._all_seen.wait()
@@ -72,7 +74,7 @@ class Load:
 
     def _send(self, name: str, at: float) -> None:
         self._sent[name] = at
-        self._late.append(self._loop.time() - at)
+        self._late.append(perf_counter() - at)
         task = self._loop.create_task(self._create(name))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -94,7 +96,7 @@ async def _main(config: dict[str, Any]) -> None:
     width = max(len(offsets) for offsets in config["rounds"])
     # One connection for each create that may be under way, so that none waits for another.
     async with wire(Access(**config["access"]), connections=max(_CONNECTIONS, min(width, 400))) as opened:
-        load = Load(opened, pool=config["pool"], rounds=config["rounds"])
+        load = Load(opened, pool=config["pool"], prefix=config["prefix"], rounds=config["rounds"])
         since = (await opened.get(f"{WORKSPACES}?limit=1"))["metadata"]["resourceVersion"]
         following = asyncio.create_task(load.follow(since))
         gc.collect()

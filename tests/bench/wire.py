@@ -16,6 +16,7 @@ MACHINES = f"{GROUP}/machines"
 NAMESPACE = "bench"
 WORKSPACES = f"{GROUP}/namespaces/{NAMESPACE}/workspaces"
 
+_OK, _ERRORS = 200, 400
 _MERGE = {"Content-Type": "application/merge-patch+json"}
 _JSON = {"Content-Type": "application/json"}
 
@@ -52,7 +53,7 @@ class Wire:
                 "Accept-Encoding": "identity",
                 "Authorization": f"Bearer {access.token}",
             },
-            timeout=aiohttp.ClientTimeout(total=None, sock_connect=5),
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=60),
             read_bufsize=2**20,
         )
         self._free = asyncio.Semaphore(connections)
@@ -82,17 +83,27 @@ class Wire:
         await self._send("DELETE", path)
 
     async def watch(self, path: str, *, since: str) -> AsyncIterator[dict[str, Any]]:
-        """Yield the events of a collection after the version `since`, for ever."""
+        """Yield the events of a collection after the version `since`, for ever.
+
+        The API server ends the watch of a client that it calls slow, on busy cores also without its doing: like
+        every client we go on from the last version.
+        """
+        while True:
+            async for event in self._watch_once(path, since=since):
+                if event["type"] == "ERROR":
+                    raise RuntimeError(f"the watch of {path} ended: {event['object']}")
+                since = event["object"]["metadata"]["resourceVersion"]
+                yield event
+
+    async def _watch_once(self, path: str, *, since: str) -> AsyncIterator[dict[str, Any]]:
         rest = b""
         async with self._http.get(path, params={"watch": "1", "resourceVersion": since}) as answer:
+            if answer.status != _OK:
+                raise Refused(status=answer.status, method="GET", path=path, body=await answer.read())
             async for chunk in answer.content.iter_any():
                 *lines, rest = (rest + chunk).split(b"\n")
                 for line in lines:
-                    event = orjson.loads(line)
-                    if event["type"] == "ERROR":
-                        raise RuntimeError(f"the watch of {path} ended: {event['object']}")
-                    yield event
-        raise RuntimeError(f"the API server ended the watch of {path}")
+                    yield orjson.loads(line)
 
     async def close(self) -> None:
         """Close every connection."""
@@ -102,7 +113,7 @@ class Wire:
         data = orjson.dumps(body) if body is not None else None
         async with self._free, self._http.request(method, path, data=data, headers=headers) as answer:
             content = await answer.read()
-            if answer.status >= 400:
+            if answer.status >= _ERRORS:
                 raise Refused(status=answer.status, method=method, path=path, body=content)
             return content
 

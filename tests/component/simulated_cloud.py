@@ -31,7 +31,8 @@ FAST = {
     "serve": False,
 }
 NEVER = 3600
-_ONE_TRY = Config(retries={"total_max_attempts": 1}, connect_timeout=5, read_timeout=20)
+# Patient, because the first call to another service loads moto.
+_ONE_TRY = Config(retries={"total_max_attempts": 1}, connect_timeout=30, read_timeout=120)
 
 
 @dataclass
@@ -55,7 +56,7 @@ class Cloud:
 
     def sim(self, path: str, *, method: str = "GET", body: Any = None) -> Any:
         data = None if body is None else json.dumps(body).encode()
-        with urlopen(Request(f"{self.aws.endpoint}/_sim/{path}", data=data, method=method), timeout=20) as answer:  # noqa: S310  # http, ours
+        with urlopen(Request(f"{self.aws.endpoint}/_sim/{path}", data=data, method=method), timeout=60) as answer:  # noqa: S310  # http, ours
             return json.load(answer)
 
     def configure(self, **values: Any) -> None:

@@ -14,6 +14,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError, ConnectionClosedError
 
 from component.simulated_cloud import NEVER, Cloud, running_cloud
+from hotdesk_local.aws import control_loop
 from hotdesk_local.aws.server import SimulatedAws
 from waiting import wait_for
 
@@ -244,6 +245,30 @@ def test_interference_with_an_unknown_machine_or_verb_is_refused(cloud: Cloud):
             assert answer.code == 404
 
 
+def test_an_unknown_path_of_the_control_api_is_no_aws_call(cloud: Cloud):
+    before = cloud.sim("calls")["next"]
+    with pytest.raises(HTTPError) as refused:
+        cloud.sim("mashines")
+    with refused.value as answer:
+        assert answer.code == 404
+    assert cloud.sim("calls")["next"] == before
+
+
+def test_a_bug_in_the_control_loop_ends_the_simulator_aloud(tmp_path, monkeypatch):
+    turn = control_loop.turn
+
+    async def broken(world, machines, *, now):
+        if machines.disk("any").is_relative_to(tmp_path):  # and not the other simulator of this process
+            raise ZeroDivisionError
+        await turn(world, machines, now=now)
+
+    simulator = SimulatedAws(state_dir=tmp_path)
+    monkeypatch.setattr(control_loop, "turn", broken)
+    simulator.start()
+    with pytest.raises(ZeroDivisionError):
+        simulator.wait()
+
+
 def test_two_simulators_use_networks_and_templates_of_their_own(cloud: Cloud, tmp_path):
     with running_cloud(tmp_path) as other:
         assert not ip_network(other.aws.ready.network).overlaps(ip_network(cloud.aws.ready.network))
@@ -290,5 +315,5 @@ def test_the_process_says_where_it_answers_and_ends_on_sigterm(tmp_path):
             asg.close()
         finally:
             process.send_signal(signal.SIGTERM)
-        assert process.wait(timeout=20) == 0
+        assert process.wait(timeout=60) == 0
         assert process.stdout.read() == ""

@@ -183,11 +183,26 @@ def _unbalance(cloud: Cloud) -> tuple[str, set[str]]:
     return group, set(members) - set(leaving)
 
 
+def when(cloud: Cloud, machine: str, new: str) -> float:
+    """The moment a machine entered a state, of EC2 or of its group."""
+    (moment,) = [change["time"] for change in cloud.machine(machine)["changes"] if change["new"] == new]
+    return moment
+
+
 def test_az_rebalance_launches_first_and_ends_an_unprotected_member_then(cloud: Cloud):
     group, before = _unbalance(cloud)
+    cloud.configure(launch=NEVER)
     cloud.asg.resume_processes(AutoScalingGroupName=group, ScalingProcesses=["AZRebalance", "Launch"])
+    wait_for(lambda: len(cloud.members(group)) == 3, what="one is launched")
+    cloud.configure(launch=NEVER)  # makes the group look again
+    other = cloud.group(desired=1, ready=False)
+    wait_for(lambda: cloud.members(other), what="the control loop has turned")
+    assert before < set(cloud.members(group))
+    cloud.configure(launch=0)
     wait_for(lambda: len(before & set(cloud.members(group))) == 1, what="one of the crowded zone goes")
-    cloud.in_service(group, 2)
+    (victim,) = before - set(cloud.members(group))
+    (newcomer,) = set(cloud.in_service(group, 2)) - before
+    assert when(cloud, newcomer, "InService") <= when(cloud, victim, "shutting-down")
     assert len({m["AvailabilityZone"] for m in cloud.members(group).values()}) == 2
     history = cloud.sim(f"history?group={group}")
     assert history["changes"][-1]["live"] == history["live"] == 4  # two detached, two members

@@ -265,6 +265,17 @@ def test_no_capacity_refuses_a_start(cloud: Cloud):
     assert cloud.state(machine) == "stopped"
 
 
+def test_roles_are_assumed_signed_and_unsigned(cloud: Cloud):
+    sts = cloud.client("sts")
+    role = "arn:aws:iam::123456789012:role/hotdesk"
+    signed = sts.assume_role(RoleArn=role, RoleSessionName="one")
+    unsigned = sts.assume_role_with_web_identity(RoleArn=role, RoleSessionName="two", WebIdentityToken="token")
+    assert signed["AssumedRoleUser"]["Arn"] == "arn:aws:sts::123456789012:assumed-role/hotdesk/one"
+    assert unsigned["Credentials"]["AccessKeyId"] != signed["Credentials"]["AccessKeyId"]
+    assert unsigned["Credentials"]["Expiration"].timestamp() > cloud.sim("calls")["calls"][-1]["time"] + 3000
+    sts.close()
+
+
 def test_other_services_and_the_network_answer(cloud: Cloud):
     ready = cloud.aws.ready
     subnets = cloud.ec2.describe_subnets(SubnetIds=list(ready.subnets))["Subnets"]
@@ -272,10 +283,18 @@ def test_other_services_and_the_network_answer(cloud: Cloud):
     (vpc,) = cloud.ec2.describe_vpcs(VpcIds=[subnets[0]["VpcId"]])["Vpcs"]
     assert vpc["CidrBlock"] == ready.network
     sts, s3 = cloud.client("sts"), cloud.client("s3")
-    assert sts.get_caller_identity()["Account"].isdigit()
+    assert sts.get_caller_identity()["Account"] == "123456789012"
     s3.create_bucket(Bucket="archive", CreateBucketConfiguration={"LocationConstraint": ready.region})
     s3.put_object(Bucket="archive", Key="a/b.tar", Body=b"\x00\xff" * 5000)
     assert s3.get_object(Bucket="archive", Key="a/b.tar")["Body"].read() == b"\x00\xff" * 5000
+
+
+def test_a_dry_run_changes_nothing(cloud: Cloud):
+    (machine,) = run(cloud)
+    with pytest.raises(ClientError) as refused:
+        cloud.ec2.terminate_instances(InstanceIds=[machine], DryRun=True)
+    assert code(refused) == "DryRunOperation"
+    assert cloud.state(machine) == "running"
 
 
 def test_an_action_moto_does_not_know_is_refused_in_aws_words(cloud: Cloud):

@@ -1,5 +1,7 @@
 """What a client does with members: protect, detach, stand by, attach, terminate. AWS's exact refusals."""
 
+from datetime import timedelta
+
 import pytest
 from botocore.exceptions import ClientError
 
@@ -134,6 +136,18 @@ def test_terminating_at_a_lowered_desired_capacity_brings_none(cloud: Cloud):
     assert cloud.sim(f"history?group={group}")["max"] == 2
 
 
+def test_terminating_twice_decrements_once(cloud: Cloud):
+    cloud.configure(terminate=NEVER)
+    group = cloud.group(desired=3)
+    machine = next(iter(cloud.members(group)))
+    first = cloud.terminate(machine, decrement=True)
+    second = cloud.terminate(machine, decrement=True)
+    assert second["Activity"]["ActivityId"] == first["Activity"]["ActivityId"]
+    assert cloud.describe(group)["DesiredCapacity"] == 2
+    cloud.configure(terminate=0)
+    cloud.in_service(group, 2)
+
+
 def test_terminating_a_stranger_is_refused(cloud: Cloud):
     group = cloud.group(desired=1)
     (machine,) = cloud.members(group)
@@ -247,6 +261,24 @@ def test_activities_are_paged_newest_first(cloud: Cloud):
     assert len(found) == len({a["ActivityId"] for a in found}) == 3
     assert {a["StatusCode"] for a in found} == {"Successful"}
     assert found == sorted(found, key=lambda a: a["StartTime"], reverse=True)
+
+
+def test_activities_are_filtered_by_status_and_start(cloud: Cloud):
+    group = cloud.group(desired=1)
+    (launch,) = cloud.activities(group)
+
+    def filtered(name: str, value: str) -> list[str]:
+        found = cloud.asg.describe_scaling_activities(
+            AutoScalingGroupName=group,
+            Filters=[{"Name": name, "Values": [value]}],
+        )
+        return [activity["ActivityId"] for activity in found["Activities"]]
+
+    assert filtered("Status", "Successful") == [launch["ActivityId"]]
+    assert filtered("Status", "Failed") == []
+    before, after = (launch["StartTime"] + timedelta(seconds=s) for s in (-1, 1))
+    assert filtered("StartTimeLowerBound", before.isoformat()) == [launch["ActivityId"]]
+    assert filtered("StartTimeLowerBound", after.isoformat()) == []
 
 
 def test_an_action_nobody_simulates_is_refused_in_aws_words(cloud: Cloud):

@@ -112,7 +112,9 @@ def test_instances_beyond_one_filter_are_asked_for_in_further_calls(aws: Simulat
     aws.add_group(GROUP, desired=3)
     members = aws.members(GROUP, 3)
     monkeypatch.setattr(fleet_module, "_FILTER_VALUES", 2)
+    before = actions(aws)["DescribeInstances"]
     assert set(aws.run(aws.fleet.describe_instances(members))) == set(members)
+    assert actions(aws)["DescribeInstances"] == before + 2
 
 
 def test_suspending_nothing_calls_nothing(aws: SimulatedAws):

@@ -122,6 +122,8 @@ def test_a_second_detach_is_refused_and_detaches_nobody(aws: Aws):
     aws.add_group(GROUP, desired=1)
     (member,) = aws.members(GROUP, 1)
     aws.run(aws.fleet.detach(group=GROUP, ids=[member]))
+    with pytest.raises(Refused):
+        aws.run(aws.fleet.detach(group=GROUP, ids=[member]))
     aws.until(lambda: member not in _group(aws).members, what="the machine left the group")
     with pytest.raises(Refused):
         aws.run(aws.fleet.detach(group=GROUP, ids=[member]))

@@ -2,9 +2,9 @@
 
 import threading
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from http.client import HTTPException
 
 from e2e.cluster import Object
@@ -16,25 +16,23 @@ _API = "/apis/hotdesk.dev/v1alpha1"
 
 @dataclass(frozen=True)
 class Seat:
-    """One slot that a workspace was told is its own, from one resourceVersion of the store to another."""
+    """One slot that a workspace was told is its own, from one revision of the store to another."""
 
     uid: str
     workspace: str
     machine: str
     slot: int
     begins: int
-    ends: int | None  # None: it still holds it
+    ends: int | None = None
+    """The revision at which it was told otherwise, or was gone; None while it holds."""
 
 
-@dataclass
-class _Follower:
-    """The life of one workspace."""
+@dataclass(frozen=True)
+class Reaped:
+    """The decision to end a machine."""
 
-    path: str
-    seat: tuple[str, int] | None = None
-    since: int = 0
-    deleted: int | None = None
-    seats: list[Seat] = field(default_factory=list)
+    at: int
+    reason: str
 
 
 class Journal:
@@ -43,71 +41,70 @@ class Journal:
     def __init__(self, plane: ControlPlane) -> None:
         """Begin to watch. It ends when the API server does."""
         self._lock = threading.Lock()
-        self._workspaces: dict[str, _Follower] = {}
-        self._reaped: dict[str, tuple[int, str]] = {}
+        self._ended: list[Seat] = []
+        self._held: dict[str, Seat] = {}
+        self._reaped: dict[str, Reaped] = {}
         self._holders: dict[str, set[str]] = defaultdict(set)
-        self._seen = {"workspaces": 0, "machines": 0}
+        self._reasons: dict[str, list[str]] = defaultdict(list)
+        self._read = {"Workspace": 0, "Machine": 0}
         for plural, note in (("workspaces", self._note_workspace), ("machines", self._note_machine)):
             events = plane.watch(f"{_API}/{plural}")
-            arguments = (plural, events, note)
-            threading.Thread(target=self._follow, args=arguments, name=f"journal of {plural}", daemon=True).start()
+            threading.Thread(target=self._follow, args=(events, note), name=f"journal {plural}", daemon=True).start()
 
-    def catch_up(self, *things: Object) -> None:
+    def catch_up(self, things: list[Object]) -> None:
         """Wait until the journal has read the newest of these objects."""
-        for thing in things:
-            plural, version = thing["kind"].lower() + "s", int(thing["metadata"]["resourceVersion"])
-            wait_for(lambda p=plural, v=version: self._seen[p] >= v, what=f"the journal has read {plural} {version}")
+        for kind in self._read:
+            newest = max((int(t["metadata"]["resourceVersion"]) for t in things if t["kind"] == kind), default=0)
+            self._wait_for(kind, newest)
 
     def seats(self) -> list[Seat]:
-        """Return every seat there ever was."""
+        """Return every seat there ever was, in the order in which they were told."""
         with self._lock:
-            return [seat for follower in self._workspaces.values() for seat in _all_seats(follower)]
+            return sorted([*self._ended, *self._held.values()], key=lambda seat: seat.begins)
 
-    def reaped(self, machine: str) -> tuple[int, str] | None:
-        """Return when a machine's reap was decided, and the reason."""
+    def reaped(self, machine: str) -> Reaped | None:
+        """Return the decision to end a machine, if it was made."""
         with self._lock:
             return self._reaped.get(machine)
 
     def holders(self, machine: str) -> frozenset[str]:
-        """Return the UIDs of all workspaces that ever had a claim on a machine."""
+        """Return the UIDs of all workspaces that ever had a claim on a machine, published or not."""
         with self._lock:
             return frozenset(self._holders[machine])
 
-    def _follow(self, plural: str, events: Iterator[Object], note: object) -> None:
-        # Whatever ends the watch: whoever needs the journal fails to catch up and says so.
+    def reasons(self, uid: str) -> list[str]:
+        """Return every reason that a workspace's Ready condition has had, in order."""
+        with self._lock:
+            return list(self._reasons[uid])
+
+    def _wait_for(self, kind: str, version: int) -> None:
+        wait_for(lambda: self._read[kind] >= version, what=f"the journal has read {kind} {version}")
+
+    def _follow(self, events: Iterator[Object], note: Callable[[Object, int, bool], None]) -> None:
+        # Whatever ends the watch: whoever needs the journal fails to catch up, and says so.
         with suppress(OSError, HTTPException, ValueError):
             for event in events:
                 thing = event["object"]
                 version = int(thing["metadata"]["resourceVersion"])
                 with self._lock:
-                    note(thing, version, gone=event["type"] == "DELETED")  # type: ignore[operator]  # one of two methods
-                    self._seen[plural] = max(version, self._seen[plural])
+                    note(thing, version, event["type"] == "DELETED")
+                    self._read[thing["kind"]] = max(version, self._read[thing["kind"]])
 
-    def _note_workspace(self, thing: Object, version: int, *, gone: bool) -> None:
+    def _note_workspace(self, thing: Object, version: int, gone: bool) -> None:  # noqa: FBT001  # called by `_follow` alone
         meta, status = thing["metadata"], thing.get("status", {})
-        follower = self._workspaces.setdefault(meta["uid"], _Follower(path=f"{meta['namespace']}/{meta['name']}"))
-        seat = (status["machine"], status.get("slot", 0)) if status.get("machine") and not gone else None
-        if seat != follower.seat:
-            if follower.seat is not None:
-                follower.seats.append(_seat(meta["uid"], follower, ends=version))
-            follower.seat, follower.since = seat, version
-        if gone:
-            follower.deleted = version
+        self._reasons[meta["uid"]] += [c["reason"] for c in status.get("conditions", []) if c["type"] == "Ready"]
+        held = self._held.get(meta["uid"])
+        place = None if gone or not status.get("machine") else (status["machine"], status.get("slot", 0))
+        if held is not None and place != (held.machine, held.slot):
+            self._ended.append(replace(held, ends=version))
+            del self._held[meta["uid"]]
+            held = None
+        if held is None and place is not None:
+            name = f"{meta['namespace']}/{meta['name']}"
+            self._held[meta["uid"]] = Seat(meta["uid"], name, *place, begins=version)
 
-    def _note_machine(self, thing: Object, version: int, *, gone: bool) -> None:
+    def _note_machine(self, thing: Object, version: int, gone: bool) -> None:  # noqa: FBT001  # called by `_follow` alone
         name, spec = thing["metadata"]["name"], thing["spec"]
         self._holders[name] |= {claim["workspace"]["uid"] for claim in spec.get("claims", [])}
         if "reap" in spec and not gone:
-            self._reaped.setdefault(name, (version, spec["reap"]["reason"]))
-
-
-def _all_seats(follower: _Follower) -> list[Seat]:
-    uid = ""
-    return [*follower.seats, *([_seat(uid, follower, ends=None)] if follower.seat is not None else [])]
-
-
-def _seat(uid: str, follower: _Follower, *, ends: int | None) -> Seat:
-    machine, slot = follower.seat or ("", 0)
-    return Seat(
-        uid=uid, workspace=follower.path, machine=machine, slot=slot, begins=follower.since, ends=ends
-    )
+            self._reaped.setdefault(name, Reaped(at=version, reason=spec["reap"]["reason"]))

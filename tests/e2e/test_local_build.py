@@ -84,7 +84,7 @@ def test_interrupted_build_leaves_nothing_half_made_and_goes_on_later(sources):
     slow.write_text(f"package main\n\n{lines}\nfunc f60000(x [9]int) [9]int {{ return x }}\n")
     folder = cache_folder(sources=sources)
     process = _build_apart(sources)
-    wait_for(lambda: list(folder.glob(".kubectl-*")), what="kubectl is being compiled", within=60)
+    wait_for(lambda: list(folder.glob(".building-kubectl-*")), what="kubectl is being compiled", within=60)
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=60)
     assert process.returncode != 0
@@ -94,6 +94,14 @@ def test_interrupted_build_leaves_nothing_half_made_and_goes_on_later(sources):
     find_or_build(progress=Progress(stream=io.StringIO()))
     assert os.access(folder / "kubectl", os.X_OK)
     assert (folder / "etcd").stat().st_mtime_ns == kept
+
+
+def test_remains_of_a_killed_build_are_removed(sources):
+    remains = cache_folder(sources=sources) / ".building-etcd-x7"
+    remains.mkdir(parents=True)
+    (remains / "etcd").touch()
+    find_or_build(progress=Progress(stream=io.StringIO()))
+    assert not remains.exists()
 
 
 def test_failing_build_shows_what_the_compiler_said(sources):

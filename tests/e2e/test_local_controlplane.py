@@ -1,6 +1,9 @@
 """The local API server is a real one: it keeps its data, checks rights, and breaks watches when asked to."""
 
 import json
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -9,6 +12,8 @@ from hotdesk_local.controlplane.plane import ControlPlane
 from hotdesk_local.errors import LocalStackError
 from hotdesk_local.state import State
 from waiting import wait_for
+
+_GUARD = Path(__file__).parents[1] / "guard.py"
 
 pytestmark = pytest.mark.stack
 
@@ -19,7 +24,8 @@ def plane(binaries, tmp_path_factory):
     options = Options(audit=True, watch_cache=False)
     plane = ControlPlane.start(tmp_path_factory.mktemp("plane"), binaries=binaries, options=options)
     yield plane
-    plane.stop()
+    # What is on record, not what `plane` knows of: a test may have started it anew from its folder.
+    State(plane.state.folder).end_all()
 
 
 def test_server_and_kubectl_are_of_one_release(plane):
@@ -46,9 +52,10 @@ def test_restart_keeps_the_data(plane):
 def test_api_server_does_not_wait_for_those_who_watch(plane):
     events = plane.watch("/api/v1/namespaces")
     assert next(events)["type"] == "ADDED"
-    assert plane.state.last("apiserver").end()
+    went_by_itself = plane.state.last("apiserver").end()
     events.close()
     plane.start_apiserver()
+    assert went_by_itself
 
 
 def test_watch_from_before_a_compaction_is_gone(plane):
@@ -98,3 +105,12 @@ def test_api_server_that_cannot_start_says_why(binaries, tmp_path):
     with pytest.raises(LocalStackError, match="unknown flag: --no-such-flag"):
         ControlPlane.start(tmp_path, binaries=binaries, options=Options(flags=("--no-such-flag",)))
     State(tmp_path).end_all()
+
+
+def test_killed_test_run_leaves_no_process(tmp_path):
+    folder = tmp_path / "stack"
+    sleeper = State(folder).start(name="sleeper", command=["sleep", "600"])
+    guard = subprocess.Popen([sys.executable, _GUARD, tmp_path], stdin=subprocess.PIPE)
+    guard.communicate(timeout=60)  # closes its input, as the death of the test run does
+    assert guard.returncode == 0
+    assert not sleeper.running

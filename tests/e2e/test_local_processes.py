@@ -37,6 +37,11 @@ def test_stranger_with_the_same_pid_is_left_alone(sleeper):
     assert sleeper.running
 
 
+def test_process_that_ended_before_it_was_looked_at_does_not_run(sleeper):
+    sleeper.kill()
+    assert not replace(sleeper, identity="").running
+
+
 def test_ending_what_is_gone_succeeds(sleeper):
     sleeper.end()
     sleeper.end()

@@ -116,8 +116,8 @@ def test_second_command_waits_for_nobody_but_says_why(folder):
     refused = _hotdesk("down", state_dir=folder, check=False)
     assert refused.returncode == 1
     assert "Another `hotdesk local` command works on" in refused.stderr
-    starting.communicate(timeout=120)
-    assert starting.returncode == 0
+    starting.send_signal(signal.SIGINT)
+    starting.communicate(timeout=60)
 
 
 def test_up_starts_anew_where_the_simulated_aws_has_died(folder):

@@ -60,7 +60,7 @@ class BootRecord:
 
 def plan_records(facts: PoolFacts) -> Iterator[RegisterMachine | ForgetMachine]:
     """Give every member a record, and delete the records of machines that EC2 has terminated."""
-    for name in facts.unregistered:
+    for name in sorted(facts.unregistered):
         member = facts.members[name]
         yield RegisterMachine(name=name, zone=member.zone, slots=facts.slots_per_machine)
     for name in facts.by_standing[Standing.GONE]:
@@ -121,13 +121,13 @@ def plan_terminations(facts: PoolFacts, *, is_settled: bool) -> Iterator[Termina
 def plan_protection(facts: PoolFacts) -> ProtectMembers | None:
     """Protect members that are in service and not protected, claimed ones first."""
     exposed = [name for name in facts.unprotected if not facts.is_stale(name)]
-    exposed.sort(key=lambda name: facts.standings.get(name) is not Standing.CLAIMED)
+    exposed.sort(key=lambda name: (facts.standings.get(name) is not Standing.CLAIMED, name))
     return ProtectMembers(ids=tuple(exposed[:PROTECT_AT_ONCE])) if exposed else None
 
 
 def plan_pool_tags(facts: PoolFacts) -> TagMachines | None:
     """Label members that were launched before the group had our tags: complete looks find machines by them."""
-    unlabelled = [name for name in facts.unlabelled if not facts.is_stale(name)]
+    unlabelled = sorted(name for name in facts.unlabelled if not facts.is_stale(name))
     return TagMachines(ids=tuple(unlabelled[:LABEL_AT_ONCE]), tags=((POOL_TAG, facts.name),)) if unlabelled else None
 
 

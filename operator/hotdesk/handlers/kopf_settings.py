@@ -21,8 +21,9 @@ class NoDiff(kopf.DiffBaseStorage):
         """Store nothing."""
 
 
-def apply(settings: kopf.OperatorSettings) -> None:
-    """Set what a feed of events needs; the figures behind each line are in docs/decisions."""
+def made() -> kopf.OperatorSettings:
+    """Return what a feed of events needs; docs/decisions/0002 says why."""
+    settings = kopf.OperatorSettings()
     settings.peering.standalone = True
     settings.scanning.disabled = True
     settings.posting.enabled = False
@@ -38,3 +39,4 @@ def apply(settings: kopf.OperatorSettings) -> None:
     settings.process.ultimate_exiting_timeout = None
     for name in ("kopf.objects", "kopf.activities"):
         logging.getLogger(name).setLevel(logging.WARNING)
+    return settings

@@ -8,6 +8,7 @@ from hotdesk_local.aws.calls import Call
 from hotdesk_local.aws.clock import moment, sentence
 from hotdesk_local.aws.errors import AwsError, validation
 from hotdesk_local.aws.filters import wanted as fitting
+from hotdesk_local.aws.launch_templates import read_template
 from hotdesk_local.aws.model import Group, Member, Params, Subnet
 from hotdesk_local.aws.pages import page
 from hotdesk_local.aws.wire import Rendered, Wire
@@ -109,7 +110,7 @@ def _create(world: World, params: Params, call: Call) -> Params:
             "Valid requests must contain either LaunchTemplate, LaunchConfigurationName, InstanceId or "
             "MixedInstancesPolicy parameter.",
         )
-    world.read_template(params)
+    read_template(world.templates, params)
     minimum: int = params["MinSize"]
     maximum: int = params["MaxSize"]
     desired: int = params.get("DesiredCapacity", minimum)
@@ -122,7 +123,7 @@ def _create(world: World, params: Params, call: Call) -> Params:
         min_size=minimum,
         max_size=maximum,
         desired=desired,
-        subnets=_subnets(world, params) or world.subnets[:1],
+        subnets=_subnets(world, params) or world.network.subnets[:1],
         settings={**DEFAULTS, **_settings(params)},
         tags=given_tags(params.get("Tags", []), existing={}),
         wanted_because=f"a user request created an AutoScalingGroup changing the desired capacity from 0 to {desired}",
@@ -141,7 +142,7 @@ def _update(world: World, params: Params, _call: Call) -> Params:
     _check_sizes(minimum=minimum, maximum=maximum, desired=desired)
     settings = _settings(params)
     if settings.get("LaunchTemplate") or settings.get("MixedInstancesPolicy"):
-        world.read_template(settings)
+        read_template(world.templates, settings)
         for other in {"LaunchTemplate", "MixedInstancesPolicy"} - settings.keys():
             group.settings.pop(other, None)
     subnets = _subnets(world, params)
@@ -226,13 +227,13 @@ def _subnets(world: World, params: Params) -> tuple[Subnet, ...]:
     named = params.get("VPCZoneIdentifier", "")
     if named:
         wanted = [part.strip() for part in named.split(",")]
-        known = {subnet.id: subnet for subnet in world.subnets}
+        known = {subnet.id: subnet for subnet in world.network.subnets}
         unknown = [one for one in wanted if one not in known]
         if unknown:
             raise validation(f"The subnet ID '{unknown[0]}' does not exist")
         return tuple(known[one] for one in wanted)
     zones = params.get("AvailabilityZones", [])
-    found = tuple(subnet for subnet in world.subnets if subnet.zone in zones)
+    found = tuple(subnet for subnet in world.network.subnets if subnet.zone in zones)
     if zones and not found:
         raise validation(f"Invalid Availability Zones: {', '.join(zones)}")
     return found

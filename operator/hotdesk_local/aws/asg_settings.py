@@ -1,12 +1,13 @@
 """A group's surroundings: processes, scaling policies, scheduled actions, hooks, and the history of its activities."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from datetime import datetime
 from itertools import islice
 
 from hotdesk_local.aws import activities
 from hotdesk_local.aws.calls import Call
 from hotdesk_local.aws.errors import validation
-from hotdesk_local.aws.model import Params
+from hotdesk_local.aws.model import Activity, Params
 from hotdesk_local.aws.world import ACCOUNT, Handler, World
 
 PROCESSES = frozenset(
@@ -49,7 +50,12 @@ def _processes(params: Params) -> frozenset[str]:
 def _describe_activities(world: World, params: Params, _call: Call) -> Params:
     name, ids = params.get("AutoScalingGroupName"), params.get("ActivityIds")
     groups = [world.group(name)] if name is not None else list(world.groups.values())
-    records = (pair for pair in activities.newest_first(groups) if not ids or pair[0].id in ids)
+    tests = [_activity_test(str(one["Name"]), one.get("Values", [])) for one in params.get("Filters", [])]
+    records = (
+        (activity, group)
+        for activity, group in activities.newest_first(groups)
+        if (not ids or activity.id in ids) and all(fits(activity) for fits in tests)
+    )
     size = min(params.get("MaxRecords") or PAGE, PAGE)
     token = params.get("NextToken")
     if token is not None and not str(token).isdigit():
@@ -61,6 +67,24 @@ def _describe_activities(world: World, params: Params, _call: Call) -> Params:
         "Activities": [activities.shown(activity, group) for activity, group in found[:size]],
         "NextToken": str(first + size) if len(found) > size else None,
     }
+
+
+def _activity_test(name: str, values: list[str]) -> Callable[[Activity], bool]:
+    if name == "Status":
+        return lambda activity: activity.status in values
+    if name in {"StartTimeLowerBound", "StartTimeUpperBound"}:
+        border = _border(values)
+        if name == "StartTimeLowerBound":
+            return lambda activity: activity.start >= border
+        return lambda activity: activity.start <= border
+    raise validation(f"Filter type {name} is not correct.")
+
+
+def _border(values: list[str]) -> float:
+    try:
+        return datetime.fromisoformat(values[0]).timestamp()
+    except (IndexError, ValueError) as exc:
+        raise validation("A start time filter takes one time in ISO 8601.") from exc
 
 
 def _put_policy(world: World, params: Params, _call: Call) -> Params:

@@ -43,6 +43,7 @@ class ControlApi:
             web.post("/_sim/faults", _guarded(self._add_fault)),
             web.delete("/_sim/faults", _guarded(self._remove_faults)),
             web.delete("/_sim/faults/{id}", _guarded(self._remove_faults)),
+            web.route("*", "/_sim/{path:.*}", _unknown),
         ]
 
     async def _calls(self, request: web.Request) -> web.Response:
@@ -159,6 +160,10 @@ def _guarded(route: _Route) -> _Route:
             return _problem(400, f"This is not understood: {exc}")
 
     return answer
+
+
+async def _unknown(_request: web.Request) -> web.Response:
+    return _problem(404, "The control API has calls, machines, history, config and faults: see docs/local-aws.md.")
 
 
 def _json(value: object, *, status: int = 200) -> web.Response:

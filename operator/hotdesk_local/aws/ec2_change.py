@@ -6,6 +6,7 @@ from hotdesk_local.aws.calls import Call
 from hotdesk_local.aws.ec2_describe import shown, state
 from hotdesk_local.aws.ec2_tags import check_tags
 from hotdesk_local.aws.errors import AwsError
+from hotdesk_local.aws.launch_templates import DEFAULT_TYPE, read_template
 from hotdesk_local.aws.model import Instance, LaunchSpec, Params, State, Subnet
 from hotdesk_local.aws.world import ACCOUNT, Handler, World
 
@@ -54,7 +55,9 @@ def _launched(instances: list[Instance], world: World) -> Params:
 
 def _spec(world: World, params: Params) -> LaunchSpec:
     base = (
-        world.read_template(params) if params.get("LaunchTemplate") else LaunchSpec(image="", instance_type="m1.small")
+        read_template(world.templates, params)
+        if params.get("LaunchTemplate")
+        else LaunchSpec(image="", instance_type=DEFAULT_TYPE)
     )
     image = params.get("ImageId", base.image)
     if not image:
@@ -72,7 +75,7 @@ def _spec(world: World, params: Params) -> LaunchSpec:
 def _subnet(world: World, params: Params) -> Subnet:
     wanted = params.get("SubnetId")
     zone = params.get("Placement", {}).get("AvailabilityZone")
-    for subnet in world.subnets:
+    for subnet in world.network.subnets:
         if (wanted is None or subnet.id == wanted) and (zone is None or subnet.zone == zone):
             return subnet
     raise AwsError("InvalidSubnetID.NotFound", f"The subnet ID '{wanted or zone}' does not exist")

@@ -50,7 +50,7 @@ def shown(instance: Instance, world: World) -> Params:
         "Placement": {"AvailabilityZone": instance.subnet.zone, "GroupName": "", "Tenancy": "default"},
         "Monitoring": {"State": "disabled"},
         "SubnetId": instance.subnet.id if alive else None,
-        "VpcId": world.vpc if alive else None,
+        "VpcId": world.network.vpc if alive else None,
         "PrivateIpAddress": instance.private_ip if alive else None,
         "PublicIpAddress": public,
         "Architecture": "x86_64",
@@ -60,7 +60,7 @@ def shown(instance: Instance, world: World) -> Params:
         "RootDeviceName": "/dev/xvda",
         "RootDeviceType": "ebs",
         "InstanceLifecycle": "spot" if instance.spec.spot else None,
-        "SecurityGroups": [{"GroupId": world.security_group, "GroupName": "default"}] if alive else [],
+        "SecurityGroups": [{"GroupId": world.network.security_group, "GroupName": "default"}] if alive else [],
         "Tags": [{"Key": key, "Value": value} for key, value in instance.tags.items()],
     }
 

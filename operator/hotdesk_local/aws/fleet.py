@@ -12,8 +12,8 @@ from hotdesk_local.aws.history import Change, History
 from hotdesk_local.aws.model import LIVE, PASSING, Instance, LaunchSpec, State, Subnet
 from hotdesk_local.aws.network import Addresses
 
-StateWatcher = Callable[[Instance, State | None], None]
-"""Called after every change of state with the state before it (None at launch)."""
+StateWatcher = Callable[[Instance, State | None, float], None]
+"""Called after every change of state with the state before it (None at launch) and the moment."""
 
 
 @dataclass(slots=True)
@@ -176,7 +176,7 @@ class Fleet:
             self._passing.pop(instance.id, None)
         self.note(instance, "state", old=before, new=instance.state, cause=cause, now=now)
         for watch in self.watchers:
-            watch(instance, before)
+            watch(instance, before, now)
 
 
 _AFTER = {State.PENDING: State.RUNNING, State.STOPPING: State.STOPPED, State.SHUTTING_DOWN: State.TERMINATED}

@@ -19,12 +19,14 @@ from hotdesk_local.aws import (
     ec2_change,
     ec2_describe,
     ec2_tags,
+    launch_templates,
+    sts,
 )
 from hotdesk_local.aws.calls import Call
+from hotdesk_local.aws.elsewhere import Elsewhere
 from hotdesk_local.aws.errors import AwsError, invalid_action
 from hotdesk_local.aws.faults import Fault, Faults
 from hotdesk_local.aws.model import Params
-from hotdesk_local.aws.moto_app import Moto, Reply
 from hotdesk_local.aws.quotas import Quotas
 from hotdesk_local.aws.wire import Wire
 from hotdesk_local.aws.world import Handler, World
@@ -32,6 +34,8 @@ from hotdesk_local.aws.world import Handler, World
 log = logging.getLogger(__name__)
 
 XML = "text/xml"
+SERVICES = ("ec2", "autoscaling", "sts")
+"""Those whose protocol the simulator speaks itself."""
 SERVER_ERROR = 500
 
 
@@ -53,28 +57,29 @@ class Gateway:
     """Answers every path that is not the control API's."""
 
     world: World
-    moto: Moto
+    elsewhere: Elsewhere
     faults: Faults = field(default_factory=Faults)
     _quotas: Quotas = field(default_factory=Quotas)
-    _wires: dict[str, Wire] = field(default_factory=lambda: {"ec2": Wire("ec2"), "autoscaling": Wire("autoscaling")})
+    _wires: dict[str, Wire] = field(default_factory=lambda: {name: Wire(name) for name in SERVICES})
     _handlers: dict[str, Mapping[str, Handler]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         ec2, autoscaling = self._wires["ec2"], self._wires["autoscaling"]
         self._handlers = {
-            "ec2": {**ec2_describe.actions(ec2), **ec2_change.ACTIONS, **ec2_tags.ACTIONS},
+            "ec2": {**ec2_describe.actions(ec2), **ec2_change.ACTIONS, **ec2_tags.ACTIONS, **launch_templates.ACTIONS},
             "autoscaling": {
                 **asg_groups.actions(autoscaling),
                 **asg_members.ACTIONS,
                 **asg_settings.ACTIONS,
                 **asg_tags.ACTIONS,
             },
+            "sts": sts.ACTIONS,
         }
 
     async def handle(self, request: web.Request) -> web.Response:
         """Answer one HTTP request."""
         body = await request.read()
-        service, target = _service(request.headers), request.headers.get("X-Amz-Target", "")
+        service, target = _service(request.headers, body), request.headers.get("X-Amz-Target", "")
         form = (
             dict(parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True)) if service in self._wires else {}
         )
@@ -122,6 +127,7 @@ class Gateway:
             handler = self._handlers.get(asked.service, {}).get(asked.action)
             if handler is None or self._is_motos(asked):
                 return await self._forward(asked, call)
+            _stop_at_dry_run(asked)
             text = self._wires[asked.service].answer(
                 asked.action,
                 handler(self.world, asked.params, call),
@@ -143,7 +149,7 @@ class Gateway:
         if asked.service == "autoscaling":
             # moto knows these actions only for groups of its own, which nobody here can see.
             raise invalid_action(asked.action)
-        status, headers, body = await self.moto.call(
+        status, headers, body = await self.elsewhere.call(
             method=asked.method,
             raw_path=asked.raw_path,
             headers=asked.headers,
@@ -151,13 +157,16 @@ class Gateway:
         )
         if status >= SERVER_ERROR and not _is_aws_answer(headers, body):
             raise invalid_action(asked.action)
-        return _passed_on((status, headers, body), call)
+        call.status = status
+        if status >= 400:  # noqa: PLR2004  # HTTP's own border
+            call.error = str(status)
+        return web.Response(status=status, headers=headers, body=body)
 
     def _refusal(self, call: Call, refusal: AwsError) -> web.Response:
         call.status, call.error = refusal.status, refusal.code
-        wire = self._wires.get(call.service)
-        if wire is not None or call.service in {"sts", "sns"}:
-            text = (wire or self._wires["autoscaling"]).refusal(refusal, request_id=_request_id())
+        wire = self._wires.get(call.service, self._wires["sts"] if call.service == "sns" else None)
+        if wire is not None:
+            text = wire.refusal(refusal, request_id=_request_id())
             return web.Response(text=text, status=refusal.status, content_type=XML)
         if call.service == "s3":
             text = f"<Error><Code>{refusal.code}</Code><Message>{refusal.message}</Message></Error>"
@@ -171,8 +180,15 @@ def _fail_on_demand(fault: Fault | None, asked: Request) -> None:
         raise fault.error(service=asked.service, action=asked.action)
 
 
-def _service(headers: Mapping[str, str]) -> str:
+def _stop_at_dry_run(asked: Request) -> None:
+    if asked.service == "ec2" and asked.params.get("DryRun"):
+        raise AwsError("DryRunOperation", "Request would have succeeded, but DryRun flag is set.", status=412)
+
+
+def _service(headers: Mapping[str, str], body: bytes) -> str:
     """Return the service out of the signature: `Credential=KEY/DATE/REGION/SERVICE/aws4_request`."""
+    if "Authorization" not in headers and b"Action=AssumeRoleWith" in body:
+        return "sts"  # a pod's web identity is asked for a role before there are keys to sign with
     parts = headers.get("Authorization", "").partition("Credential=")[2].split(",")[0].split("/")
     return parts[-2].lower() if len(parts) > 1 else "unsigned"
 
@@ -192,14 +208,6 @@ def _request_id() -> str:
 def _is_aws_answer(headers: Mapping[str, str], body: bytes) -> bool:
     kind = next((value for key, value in headers.items() if key.lower() == "content-type"), "")
     return bool(body) and "html" not in kind
-
-
-def _passed_on(reply: Reply, call: Call) -> web.Response:
-    status, headers, body = reply
-    call.status = status
-    if status >= 400:  # noqa: PLR2004  # HTTP's own border
-        call.error = str(status)
-    return web.Response(status=status, headers=headers, body=body)
 
 
 def _dropped(request: web.Request, call: Call, fault: Fault) -> web.Response:

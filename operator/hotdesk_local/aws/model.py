@@ -57,8 +57,39 @@ class Subnet:
 
     id: str
     zone: str
-    zone_id: str
     cidr: str
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """The VPC every machine lives in."""
+
+    cidr: str
+    vpc: str
+    security_group: str
+    subnets: tuple[Subnet, ...]
+
+
+@dataclass(slots=True, eq=False)
+class TemplateVersion:
+    """One version of a launch template; `data` in boto3's shape."""
+
+    number: int
+    created: float
+    description: str | None
+    data: Params
+
+
+@dataclass(slots=True, eq=False)
+class LaunchTemplate:
+    """What a group launches."""
+
+    id: str
+    name: str
+    created: float
+    tags: Mapping[str, str]
+    versions: list[TemplateVersion]
+    default: int = 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,18 +1,20 @@
-"""Everything that is neither an instance nor a group: moto's server, called in this process, one call at a time."""
+"""moto's server in this process: it answers what is neither an instance, a group nor a launch template."""
 
-import asyncio
 import io
 import logging
-from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from itertools import count
+from types import ModuleType
 from typing import Any
 from urllib.parse import unquote
 
 import moto.backends
+from moto.ec2.models import security_groups, subnets, vpcs
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from werkzeug.test import run_wsgi_app
+
+from hotdesk_local.aws.model import Network
 
 log = logging.getLogger(__name__)
 
@@ -22,40 +24,48 @@ _accounts = count(123456789012)
 _HOP_BY_HOP = frozenset({"connection", "content-length", "transfer-encoding", "date", "server"})
 
 
-@dataclass(slots=True)
 class Moto:
-    """moto behind one thread: its models are not safe for more."""
+    """moto with the simulator's network in it. Not safe for several threads."""
 
-    region: str
-    account: str = field(default_factory=lambda: str(next(_accounts)))
-    _app: Any = field(default_factory=lambda: DomainDispatcherApplication(create_backend_app))
-    _thread: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, thread_name_prefix="moto"))
+    def __init__(self, *, region: str, network: Network) -> None:
+        self._account = str(next(_accounts))
+        self._app = DomainDispatcherApplication(create_backend_app)
+        _build(moto.backends.get_backend("ec2")[self._account][region], network)
 
-    @property
-    def ec2(self) -> Any:
-        """Return moto's EC2 model of this account and region."""
-        return moto.backends.get_backend("ec2")[self.account][self.region]
-
-    async def call(self, *, method: str, raw_path: str, headers: Mapping[str, str], body: bytes) -> Reply:
+    def answer(self, *, method: str, raw_path: str, headers: Mapping[str, str], body: bytes) -> Reply:
         """Answer one HTTP request. A crash inside moto is a 500 without a body, for the caller to put into words."""
-        headers = {**headers, "x-moto-account-id": self.account}
+        headers = {**headers, "x-moto-account-id": self._account}
         environ = _environ(method=method, raw_path=raw_path, headers=headers, body=body)
-        return await asyncio.get_running_loop().run_in_executor(self._thread, self._run, environ)
-
-    def close(self) -> None:
-        """End the thread."""
-        self._thread.shutdown(wait=True)
-
-    def _run(self, environ: dict[str, Any]) -> Reply:
         try:
-            chunks, status, headers = run_wsgi_app(self._app, environ, buffered=True)
+            chunks, status, answered = run_wsgi_app(self._app, environ, buffered=True)
         except NotImplementedError:
             return 501, {}, b""
         except Exception:
             log.exception("moto failed")
             return 500, {}, b""
-        kept = {key: value for key, value in headers.items() if key.lower() not in _HOP_BY_HOP}
+        kept = {key: value for key, value in answered.items() if key.lower() not in _HOP_BY_HOP}
         return int(status.split()[0]), kept, b"".join(chunks)
+
+
+def _build(backend: Any, network: Network) -> None:
+    """Make the VPC and its subnets in moto under the ids the simulator has already told."""
+    with ExitStack() as names:
+        names.enter_context(_named(vpcs, "random_vpc_id", network.vpc))
+        names.enter_context(_named(security_groups, "random_security_group_id", network.security_group))
+        backend.create_vpc(network.cidr)
+    for subnet in network.subnets:
+        with _named(subnets, "random_subnet_id", subnet.id):
+            backend.create_subnet(network.vpc, subnet.cidr, availability_zone=subnet.zone)
+
+
+@contextmanager
+def _named(module: ModuleType, maker: str, name: str) -> Iterator[None]:
+    before = getattr(module, maker)
+    setattr(module, maker, lambda: name)
+    try:
+        yield
+    finally:
+        setattr(module, maker, before)
 
 
 def _environ(*, method: str, raw_path: str, headers: Mapping[str, str], body: bytes) -> dict[str, Any]:

@@ -39,7 +39,10 @@ def guard_network() -> Guarded:
             guard.close()
             continue
         return Guarded(network=network, guard=guard)
-    raise RuntimeError("Every network from 127.10.0.0/16 to 127.254.0.0/16 is taken: end a local stack first.")
+    raise RuntimeError(
+        f"Port {MACHINE_PORT} is taken on every network from 127.10.0.0/16 to 127.254.0.0/16: end the program that "
+        "listens on it on all addresses, or a local stack.",
+    )
 
 
 @dataclass(slots=True)

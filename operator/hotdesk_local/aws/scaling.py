@@ -5,6 +5,7 @@ from collections import Counter
 from hotdesk_local.aws import activities, membership
 from hotdesk_local.aws.clock import sentence
 from hotdesk_local.aws.errors import AwsError
+from hotdesk_local.aws.launch_templates import read_template
 from hotdesk_local.aws.model import COUNTED, GROUP_TAG, Group, LaunchSpec, Lifecycle, Member, Subnet
 from hotdesk_local.aws.world import World
 
@@ -84,7 +85,7 @@ def _launch_one(world: World, group: Group, subnet: Subnet, *, words: str, now: 
         now=now,
     )
     try:
-        spec = world.read_template(group.settings)
+        spec = read_template(world.templates, group.settings)
         tags = _launch_tags(group, spec)
         instance = world.fleet.launch(spec, subnet=subnet, cause="launch", now=now, tags=tags, origin=group.name)
     except AwsError as refusal:

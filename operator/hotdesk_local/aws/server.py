@@ -15,16 +15,15 @@ from typing import IO, Any, Self
 
 from aiohttp import web
 
-from hotdesk_local.aws import clock, control_loop, membership
+from hotdesk_local.aws import control_loop, membership
 from hotdesk_local.aws.calls import CallLog
 from hotdesk_local.aws.config import Config
 from hotdesk_local.aws.control_api import ControlApi
+from hotdesk_local.aws.elsewhere import Elsewhere
 from hotdesk_local.aws.fleet import Fleet
 from hotdesk_local.aws.gateway import Gateway
-from hotdesk_local.aws.model import Instance, State, Subnet
-from hotdesk_local.aws.moto_app import Moto
+from hotdesk_local.aws.model import Instance, Network, State, Subnet
 from hotdesk_local.aws.network import guard_network
-from hotdesk_local.aws.templates import read_template
 from hotdesk_local.aws.world import World
 from hotdesk_local.machines.host import Machines
 
@@ -62,6 +61,7 @@ class SimulatedAws:
         self._thread = threading.Thread(target=self._run, name="simulated-aws", daemon=True)
         self._started: Future[Ready] = Future()
         self._over = asyncio.Event()
+        self._failure: BaseException | None = None
 
     def start(self) -> Ready:
         """Start it and return once it answers. Raises what kept it from starting."""
@@ -79,8 +79,10 @@ class SimulatedAws:
             self._loop.call_soon_threadsafe(self._over.set)
 
     def wait(self) -> None:
-        """Wait until it has ended."""
+        """Wait until it has ended. Raises what ended it, if that was a bug."""
         self._thread.join()
+        if self._failure is not None:
+            raise self._failure
 
     @property
     def ready(self) -> Ready:
@@ -104,8 +106,10 @@ class SimulatedAws:
     def _run(self) -> None:
         try:
             self._loop.run_until_complete(self._live())
-        except BaseException as exc:  # noqa: BLE001  # start() raises it in the caller's thread
-            if not self._started.done():
+        except BaseException as exc:  # noqa: BLE001  # start() or wait() raises it in the caller's thread
+            if self._started.done():
+                self._failure = exc
+            else:
                 self._started.set_exception(exc)
         finally:
             self._loop.close()
@@ -115,13 +119,13 @@ class SimulatedAws:
             stack.callback(_own(self._state_dir).close)
             guarded = guard_network()
             stack.callback(guarded.close)
-            moto = Moto(region=self._region)
-            stack.callback(moto.close)
             machines = Machines(root=_empty(self._state_dir / "disks"), serving=self._config.serve)
             stack.push_async_callback(machines.close)
-            world = build_world(moto, region=self._region, network=guarded.network, config=self._config)
+            world = build_world(region=self._region, network=guarded.network, config=self._config)
             _connect(world, machines)
-            gateway = Gateway(world=world, moto=moto)
+            elsewhere = Elsewhere(region=self._region, network=world.network)
+            stack.callback(elsewhere.close)
+            gateway = Gateway(world=world, elsewhere=elsewhere)
             endpoint = await _listen(gateway, ControlApi(world, machines, gateway.faults), port=self._port, stack=stack)
             loop = asyncio.create_task(control_loop.run(world, machines))
             stack.push_async_callback(_cancel, loop)
@@ -129,7 +133,7 @@ class SimulatedAws:
                 Ready(
                     endpoint=endpoint,
                     network=str(guarded.network),
-                    subnets=tuple(subnet.id for subnet in world.subnets),
+                    subnets=tuple(subnet.id for subnet in world.network.subnets),
                     image=world.image,
                     region=self._region,
                 ),
@@ -140,31 +144,24 @@ class SimulatedAws:
                 loop.result()  # a bug in the control loop ends the simulator: it must not stand still in silence
 
 
-def build_world(moto: Moto, *, region: str, network: IPv4Network, config: Config) -> World:
+def build_world(*, region: str, network: IPv4Network, config: Config) -> World:
     """Make an account with one VPC and a subnet in each of two zones."""
-    backend = moto.ec2
-    vpc = backend.create_vpc(str(network))
-    halves = zip("ab", network.subnets(prefixlen_diff=1), strict=True)
-    subnets = []
-    for letter, half in halves:
-        made = backend.create_subnet(vpc.id, str(half), availability_zone=f"{region}{letter}")
-        zone_id = str(getattr(made, "_availability_zone", None) and made._availability_zone.zone_id)  # noqa: SLF001
-        subnets.append(Subnet(id=made.id, zone=f"{region}{letter}", zone_id=zone_id, cidr=str(half)))
-    group = next(g for g in backend.groups[vpc.id].values() if g.name == "default")
+    fleet = Fleet(config=config, calls=CallLog())
+    subnets = tuple(
+        Subnet(id=fleet.new_id("subnet"), zone=f"{region}{letter}", cidr=str(half))
+        for letter, half in zip("ab", network.subnets(prefixlen_diff=1), strict=True)
+    )
+    vpc, security_group = fleet.new_id("vpc"), fleet.new_id("sg")
     return World(
         region=region,
-        fleet=Fleet(config=config, calls=CallLog()),
-        subnets=tuple(subnets),
-        vpc=vpc.id,
-        security_group=group.id,
+        fleet=fleet,
+        network=Network(cidr=str(network), vpc=vpc, security_group=security_group, subnets=subnets),
         image=IMAGE,
-        read_template=lambda settings: read_template(settings, backend=backend),
     )
 
 
 def _connect(world: World, machines: Machines) -> None:
-    def changed(instance: Instance, before: State | None) -> None:
-        now = clock.now()
+    def changed(instance: Instance, before: State | None, now: float) -> None:
         if before is not None:
             membership.instance_changed(world, instance, now=now)
         match instance.state:

@@ -7,12 +7,9 @@ from hotdesk_local.aws.calls import Call, CallLog
 from hotdesk_local.aws.config import Config
 from hotdesk_local.aws.errors import no_such_group
 from hotdesk_local.aws.fleet import Fleet
-from hotdesk_local.aws.model import Group, LaunchSpec, Member, Params, Subnet
+from hotdesk_local.aws.model import Group, LaunchTemplate, Member, Network, Params
 
 ACCOUNT = "123456789012"
-
-TemplateReader = Callable[[Params], LaunchSpec]
-"""Resolves a LaunchTemplateSpecification; raises AWS's error when the template or its version is gone."""
 
 
 @dataclass(slots=True)
@@ -21,11 +18,9 @@ class World:
 
     region: str
     fleet: Fleet
-    subnets: tuple[Subnet, ...]
-    vpc: str
-    security_group: str
+    network: Network
     image: str
-    read_template: TemplateReader
+    templates: dict[str, LaunchTemplate] = field(default_factory=dict)
     groups: dict[str, Group] = field(default_factory=dict)
     moving: dict[str, Member] = field(default_factory=dict)
     """Members that are Detaching or EnteringStandby, by instance id."""

@@ -3,12 +3,13 @@
 import fcntl
 import hashlib
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from hotdesk_local.controlplane.compiling import Program, compile_program
+from hotdesk_local.controlplane.compiling import SCRATCH, Program, compile_program
 from hotdesk_local.controlplane.toolchain import find_go
 from hotdesk_local.errors import LocalStackError
 from hotdesk_local.progress import Progress
@@ -72,6 +73,9 @@ def find_or_build(*, progress: Progress | None = None) -> Binaries:
     progress = progress or Progress()
     folder.mkdir(parents=True, exist_ok=True)
     with _only_one(folder, progress=progress):
+        # What a build left behind that was killed without a chance to clean up.
+        for scratch in folder.glob(f"{SCRATCH}*"):
+            shutil.rmtree(scratch, ignore_errors=True)
         # Looked at again under the lock: the build that held it before may have made everything.
         missing = _missing(folder)
         go = find_go() if missing else None

@@ -14,6 +14,8 @@ from typing import IO
 from hotdesk_local.errors import LocalStackError
 from hotdesk_local.progress import Progress, Step
 
+# How the folders begin in which programs are made.
+SCRATCH = ".building-"
 _TICK = 0.2  # seconds between two looks at the clock while nothing is said
 _GRACE = 10  # seconds for an interrupted compiler to go by itself
 
@@ -30,7 +32,7 @@ class Program:
 
 def compile_program(program: Program, *, go: Path, sources: Path, folder: Path, progress: Progress) -> None:
     """Put the program into the folder, complete or not at all."""
-    with tempfile.TemporaryDirectory(dir=folder, prefix=f".{program.name}-") as scratch:
+    with tempfile.TemporaryDirectory(dir=folder, prefix=f"{SCRATCH}{program.name}-") as scratch:
         made = Path(scratch) / program.name
         command: list[str | Path] = [go, "build", "-v", "-trimpath", "-mod=readonly", "-buildvcs=false"]
         command += ["-ldflags", program.link_flags, "-o", made, program.package]

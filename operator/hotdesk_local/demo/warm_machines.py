@@ -1,17 +1,12 @@
 """The first act: from `kubectl apply` of a workspace to a machine that is already running."""
 
-import http.client
-import re
-from urllib.parse import urlsplit
-
 from hotdesk_local.demo.observer import Seen
+from hotdesk_local.demo.page import fetch_page
 from hotdesk_local.demo.stage import PATIENCE, Stage, Step
-from hotdesk_local.errors import LocalStackError
 
 GROUP = "hotdesk-demo"
 _IDLE = 2
 _PEOPLE = ("ada", "grace", "linus")
-_FETCH_TIMEOUT = 10.0
 
 _POOL = f"""\
 apiVersion: hotdesk.dev/v1alpha1
@@ -66,12 +61,12 @@ def _look_around(stage: Stage) -> None:
 
 
 def _open_page(stage: Stage) -> None:
-    stage.say("The URL in a workspace's status is its own machine. This is what a browser would get there:")
+    stage.say("The URL in a workspace's status is its own machine's. A browser gets the machine's editor there:")
     name = _PEOPLE[0]
     stage.wait(f"ws/{name}", "--for=condition=Ready")
     url = stage.ask("get", "ws", name, "-o", "jsonpath={.status.url}")
-    status, title = _fetch(url)
-    stage.show([f"GET {url}", f"{status} {title}"])
+    page = fetch_page(url)
+    stage.show([f"GET {url}", f"{page.status} {page.reason}", *page.beginning])
 
 
 def _delete_workspace(stage: Stage) -> None:
@@ -122,19 +117,3 @@ def _latency(one: Seen) -> str:
         else f"number {one.position} in the queue, its machine had to boot"
     )
     return f"{one.name:<6} {took:>7}   {one.machine}   {why}"
-
-
-def _fetch(url: str) -> tuple[int, str]:
-    """Return the status and the title of the page behind a URL."""
-    parts = urlsplit(url)
-    connection = http.client.HTTPConnection(parts.netloc, timeout=_FETCH_TIMEOUT)
-    try:
-        connection.request("GET", f"{parts.path or '/'}?{parts.query}")
-        answer = connection.getresponse()
-        text = answer.read().decode(errors="replace")
-    except OSError as error:
-        raise LocalStackError(f"{url} does not answer: {error}") from error
-    finally:
-        connection.close()
-    title = re.search(r"<title>(.*?)</title>", text, flags=re.DOTALL)
-    return answer.status, f'"{title[1].strip()}"' if title else text[:80]

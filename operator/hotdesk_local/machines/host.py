@@ -111,16 +111,12 @@ class Machines:
 
     async def _open(self, machine: Machine) -> None:
         del self._booting[machine.id]
-        listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         try:
-            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            listening.bind((machine.address, PORT))
-            listening.settimeout(0)
+            listening = _listening(machine.address)
             machine.listener = await asyncio.get_running_loop().create_server(
                 self._http, sock=listening, backlog=BACKLOG
             )
         except OSError as exc:
-            listening.close()
             log.warning("machine cannot listen", extra={"machine": machine.id, "reason": str(exc)})
 
     def _silence(self, machine: Machine) -> None:
@@ -143,6 +139,17 @@ class Machines:
         if machine.id in self._hanging:
             await asyncio.Event().wait()
         return await answer(request, machine_id=machine.id, disk=machine.disk, heart=machine.heart)
+
+
+def _listening(address: str) -> socket.socket:
+    found = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        found.bind((address, PORT))
+    except OSError:
+        found.close()
+        raise
+    return found
 
 
 def _own_address(transport: asyncio.BaseTransport | None) -> str:

@@ -1,0 +1,69 @@
+"""The plan carried out, step by step, within its time."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from bench.figures import Measured, Run
+from bench.measure import Bench
+from bench.plan import Plan, Search, Step
+from bench.saturation import SaturationPair, find_saturation
+from bench.shapes import poisson
+
+_SPARE = 10  # idle machines beyond what a shape needs
+
+
+@dataclass
+class Results:
+    """Everything that was measured."""
+
+    shapes: dict[str, Measured] = field(default_factory=dict)
+    saturation: SaturationPair | None = None
+    left_out: list[str] = field(default_factory=list)
+    """Steps for which there was no time."""
+
+
+def carry_out(plan: Plan, bench: Bench, *, began: float, say: Callable[[str], None]) -> Results:
+    """Measure; `began` is when the bench was started, on the monotonic clock, and what `plan.seconds` counts from."""
+    results, longest = Results(), 0.0
+    bench.cluster.make_namespace()
+    bench.fill(plan.steps[0].idle + _SPARE)
+    for place, step in enumerate(plan.steps):
+        started = time.monotonic()
+        if started - began + longest > plan.seconds:
+            results.left_out.append(step.name)
+            continue
+        _measure(step, bench, results, next_idle=(*(later.idle for later in plan.steps[place + 1 :]), 0)[0] + _SPARE)
+        took = time.monotonic() - started
+        longest = max(longest, took) if isinstance(step, Step) else longest
+        say(f"measured {step.name} ({took:.0f} s)")
+    return results
+
+
+def _measure(step: Step | Search, bench: Bench, results: Results, *, next_idle: int) -> None:
+    if isinstance(step, Search):
+        results.saturation = _saturate(bench, idle=step.idle)
+        bench.fill(next_idle)
+        return
+    shape = step.shape
+    found = results.shapes.setdefault(shape.name, Measured(name=shape.name, title=shape.title, judged=step.judged))
+    found.pairs.append(bench.pair(shape, next_idle=next_idle, boots=step.boots))
+
+
+def _saturate(bench: Bench, *, idle: int) -> SaturationPair:
+    """Search for both, the floor first."""
+
+    def floor(rate: int, seconds: float) -> Run:
+        nonlocal idle
+        shape = poisson(rate, seconds)
+        if shape.claims > idle:
+            idle = shape.claims + _SPARE
+            bench.fill(idle)
+        return bench.floor(shape)
+
+    def hotdesk(rate: int, seconds: float) -> Run:
+        shape = poisson(rate, seconds)
+        bench.fill(shape.claims + _SPARE)
+        return bench.hotdesk(shape)[0]
+
+    return SaturationPair(floor=find_saturation(floor), hotdesk=find_saturation(hotdesk))
