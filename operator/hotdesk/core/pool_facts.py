@@ -187,6 +187,10 @@ class PoolFacts:
             self.is_surveyed = True
             expected = set(self.instances) | set(self.machines)
             self.instances = dict(observation.instances)
+            absent = expected - observation.instances.keys()
+            self.instances |= {
+                name: before_instances[name] for name in absent if self._has_ended(before_instances, name)
+            }
         else:
             expected = set(observation.asked)
             self.instances.update(observation.instances)
@@ -243,7 +247,7 @@ class PoolFacts:
                 self.by_standing[before].discard(name)
             if after is not None:
                 self.by_standing[after].add(name)
-            if machine is not None and after in LOST:
+            if machine is not None and (before in LOST) is not (after in LOST):
                 self.unsettled_machines.add(name)
                 self._settle_all(_claimants(machine))
         _sort(self.unprotected, name, member is not None and is_exposed(member) and after is not Standing.REAPING)
@@ -363,12 +367,17 @@ class PoolFacts:
 
     def _count_absences(self, absent: set[str], at: datetime) -> None:
         for name in absent:
-            self.instances.pop(name, None)
+            if not self._has_ended(self.instances, name):
+                self.instances.pop(name, None)
             absence = self._absences.get(name)
             if absence is not None:
                 absence.looks += 1
             elif name in self.machines:
                 self._absences[name] = _Absence(since=at)
+
+    def _has_ended(self, instances: Mapping[str, Instance], name: str) -> bool:
+        """Tell whether a machine was seen ending: that stays true when EC2 shows it no more."""
+        return name in self.machines and name in instances and not instances[name].state.is_live
 
     def _is_secured(self, machine: Machine) -> bool:
         name = machine.metadata.name
