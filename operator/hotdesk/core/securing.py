@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from hotdesk.api.v1alpha1 import Machine
 from hotdesk.core.actions import DetachMachines, TagMachines
 from hotdesk.core.pool_facts import PoolFacts
-from hotdesk.core.tags import TAGS_PER_CALL, TAGS_PER_MACHINE, missing_tags
+from hotdesk.core.tags import TAGS_PER_CALL, TAGS_SHARED, missing_tags
 
 BATCH = 20  # machines, AWS's limit for DetachInstances
 LINGER = timedelta(seconds=1)
@@ -55,7 +55,7 @@ def _untagged(facts: PoolFacts, exposed: list[Machine]) -> tuple[tuple[str, ...]
             continue
         has_most = max(carried, len(instance.tags))
         together = len(tags) + len(more)
-        if not batch or (together <= TAGS_PER_CALL and has_most + together <= TAGS_PER_MACHINE):
+        if not batch or (together <= TAGS_PER_CALL and has_most + together <= TAGS_SHARED):
             batch.append(machine.metadata.name)
             tags |= more
             carried = has_most

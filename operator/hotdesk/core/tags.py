@@ -7,10 +7,10 @@ from hotdesk.core.facts import Instance
 POOL_TAG = "hotdesk.dev/pool"  # on the group, propagated at launch: how machines are found
 MANAGER_TAG = "hotdesk.dev/managed-by"
 
-TAGS_PER_MACHINE = 50
-"""EC2's limit; tags that AWS sets itself do not count, so this errs on the safe side."""
 TAGS_PER_CALL = 20
-"""Each machine of a batch carries the whole batch's; this leaves 30 for the pool's, the user's and later batches."""
+"""Each machine of a batch carries the whole batch's tags."""
+TAGS_SHARED = 30
+"""Up to so many a machine shares calls with others; the rest of EC2's 50 stays free for its own later slots."""
 
 
 def claim_tag(machine: str, slot: int) -> str:
