@@ -8,7 +8,7 @@ from typing import Any, Self
 
 from hotdesk_local.controlplane.apiserver import Options
 from hotdesk_local.controlplane.binaries import find_or_build
-from hotdesk_local.controlplane.crds import apply_crds, find_crds
+from hotdesk_local.controlplane.crds import apply_crds, find_crds, grant_operator_rights
 from hotdesk_local.controlplane.plane import ControlPlane
 from hotdesk_local.ports import free_port
 from hotdesk_local.processes import Process
@@ -87,6 +87,7 @@ class LocalStack:
             command=[Path(sysconfig.get_path("scripts")) / "hotdesk", "operator"],
             environment={
                 **self.env,
+                "KUBECONFIG": str(grant_operator_rights(self.controlplane)),
                 "HOTDESK_METRICS_ADDRESS": "127.0.0.1",
                 "HOTDESK_METRICS_PORT": str(self._metrics_port),
                 **(extra_env or {}),

@@ -27,6 +27,11 @@ class Step:
         """How many idle machines it needs."""
         return self.shape.claims
 
+    @property
+    def seconds(self) -> float:
+        """How long its loads take at least: once for the floor, once for Hotdesk."""
+        return 2 * sum(max(offsets) for offsets in self.shape.rounds)
+
 
 @dataclass(frozen=True)
 class Search:
@@ -35,6 +40,8 @@ class Search:
     name: str = SATURATION
     idle: int = 440
     """Enough for the first window; more is filled in before a window that needs more."""
+    seconds: float = 60.0
+    """About eight windows of 4 s and what lies between them."""
 
 
 @dataclass(frozen=True)

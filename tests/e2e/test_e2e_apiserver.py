@@ -82,7 +82,9 @@ def test_operator_outlives_a_restart_of_the_api_server(scene, pool):
     plane.start_apiserver()
     pool.delete("leaves")
     pool.create("arrives", "arrives-later")
-    wait_for(lambda: _machines(pool).get("stays-too") not in {None, before["stays-too"]}, what="it is on another machine")
+    wait_for(
+        lambda: _machines(pool).get("stays-too") not in {None, before["stays-too"]}, what="it is on another machine"
+    )
     _has_settled(pool, {**before, "stays-too": _machines(pool)["stays-too"]})
     pool.wait_terminated(before["stays-too"])
 

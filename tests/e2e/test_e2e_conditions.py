@@ -308,5 +308,3 @@ def _looks(scene, pool, since):
 
 def _serving(scene, pool):
     return any(machine["serving"] for machine in scene.simulator.machines(pool.group))
-
-

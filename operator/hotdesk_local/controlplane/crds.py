@@ -1,4 +1,4 @@
-"""Put the kinds of Hotdesk into a control plane."""
+"""Put the kinds of Hotdesk, and the operator's rights, into a control plane."""
 
 from pathlib import Path
 
@@ -22,6 +22,14 @@ def apply_crds(plane: ControlPlane, *, folder: Path) -> None:
     # first `kubectl explain ws` would say there is no such kind. `api-resources` asks anew and notes the answer.
     kinds = len(list(folder.glob("*.yaml")))
     plane.wait_until(lambda: _known(plane) >= kinds or None, what=f"it serves {kinds} kinds", within=_SERVED_WITHIN)
+
+
+def grant_operator_rights(plane: ControlPlane) -> Path:
+    """Give the operator exactly the rights that `deploy/` gives it, and return the kubeconfig that holds them."""
+    folder = Path(__file__).resolve().parents[3] / "deploy" / "kustomize"
+    for name in ("namespace", "service-account", "operator-role"):
+        plane.kubectl("apply", "--server-side", "--force-conflicts", "--filename", folder / f"{name}.yaml")
+    return plane.kubeconfig_for(namespace="hotdesk-system", service_account="hotdesk")
 
 
 def _known(plane: ControlPlane) -> int:
