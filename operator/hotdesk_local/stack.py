@@ -87,7 +87,7 @@ class LocalStack:
             command=[Path(sysconfig.get_path("scripts")) / "hotdesk", "operator"],
             environment={
                 **self.env,
-                "KUBECONFIG": str(grant_operator_rights(self.controlplane)),
+                "KUBECONFIG": self._operator_kubeconfig(),
                 "HOTDESK_METRICS_ADDRESS": "127.0.0.1",
                 "HOTDESK_METRICS_PORT": str(self._metrics_port),
                 **(extra_env or {}),
@@ -113,6 +113,11 @@ class LocalStack:
     def stop(self) -> None:
         """End everything, last started first. The files stay for whoever wants to look."""
         self.state.end_all()
+
+    def _operator_kubeconfig(self) -> str:
+        if self.state.fact("operator_kubeconfig") is None:
+            self.state.note(operator_kubeconfig=str(grant_operator_rights(self.controlplane)))
+        return str(self.state.fact("operator_kubeconfig"))
 
     @property
     def _metrics_port(self) -> int:

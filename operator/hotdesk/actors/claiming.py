@@ -103,7 +103,7 @@ class Claiming:
         if task is not None:
             self._writing[uid] = task
         try:
-            self._facts.upsert_workspace(await self._world.store.patch_workspace_status(workspace, status))
+            self._take_in(await self._world.store.patch_workspace_status(workspace, status))
         except DOUBT as doubt:
             await self._reread.workspace(workspace, because=doubt)
         finally:
@@ -141,8 +141,13 @@ class Claiming:
         except DOUBT as doubt:
             await self._reread.workspace(workspace, because=doubt)
             return
-        self._facts.upsert_workspace(published)
+        self._take_in(published)
         self._count(published, seat)
+
+    def _take_in(self, written: Workspace) -> None:
+        """Take in what our own write made of a workspace, unless its deletion was heard of while we waited."""
+        if written.metadata.uid in self._facts.workspaces:
+            self._facts.upsert_workspace(written)
 
     def _count(self, workspace: Workspace, seat: Seat) -> None:
         clock, metrics, pool = self._world.clock, self._world.metrics, self._facts.name

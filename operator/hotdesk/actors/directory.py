@@ -34,7 +34,6 @@ class Directory:
         self._observers: dict[FleetKey, Observer] = {}
         self._looking: list[asyncio.Task[None]] = []
         self._pools: dict[str, MachinePool] = {}
-        self._homes: dict[str, str] = {}  # UID of a workspace, or name of a machine -> pool
         self._surroundings = Surroundings()
         self._running = False
 
@@ -44,10 +43,8 @@ class Directory:
         """Take in an object as it is now."""
         match thing:
             case Workspace():
-                self._homes[thing.metadata.uid] = thing.spec.pool
                 self._actor(thing.spec.pool).upsert_workspace(thing)
             case Machine():
-                self._homes[thing.metadata.name] = thing.spec.pool
                 self._actor(thing.spec.pool).upsert_machine(thing)
             case MachinePool():
                 self._upsert_pool(thing)
@@ -151,14 +148,11 @@ class Directory:
         self._retire(name)
 
     def _remove_workspace(self, uid: str) -> None:
-        home = self._homes.pop(uid, None)
-        if home is not None:
+        for home in [actor.name for actor in self._actors.values() if uid in actor.facts.workspaces]:
             self._actors[home].remove_workspace(uid)
             self._retire(home)
 
     def _remove_machine(self, name: str) -> None:
-        self._homes.pop(name, None)
-        # A record that the actor itself has made may be in no watch event that reached us.
         for home in [actor.name for actor in self._actors.values() if name in actor.facts.machines]:
             self._actors[home].remove_machine(name)
             self._retire(home)
@@ -207,7 +201,7 @@ class Directory:
         }
 
     def _remove_ghost(self, kind: str, key: str) -> None:
-        log.warning("a watch missed a deletion", extra={"kind": kind, "key": key})
+        log.info("gone from the list before any event said so", extra={"kind": kind, "key": key})
         match kind:
             case "pool":
                 self._remove_pool(key)

@@ -111,7 +111,7 @@ class Effects:
         try:
             if isinstance(action, _IN_BACKGROUND):
                 async with self._background:
-                    settled = await self._execute(action)
+                    settled = self._is_outdated(action) or await self._execute(action)
             else:
                 settled = await self._execute(action)
         except Conflict:
@@ -178,6 +178,17 @@ class Effects:
             case _:
                 assert_never(action)
         return True
+
+    def _is_outdated(self, action: Action) -> bool:
+        """Tell whether what a report was planned from has changed while it waited its turn; it is planned anew."""
+        match action:
+            case ReportWorkspace(workspace=workspace):
+                uid = workspace.metadata.uid
+                return uid in self._facts.serving or self._facts.workspaces.get(uid) is not workspace
+            case ReportMachine(machine=machine):
+                return self._facts.machines.get(machine.metadata.name) is not machine
+            case _:
+                return False
 
     async def _probe(self, action: ProbeMachine) -> None:
         if await self._world.prober.is_ready(ip=action.ip, readiness=action.readiness):

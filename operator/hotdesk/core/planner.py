@@ -93,7 +93,7 @@ def is_moving(facts: PoolFacts) -> bool:
     return bool(
         facts.totals.booting
         or facts.unregistered
-        or facts.unsecured
+        or facts.unsecured - facts.busy  # a claim under way asks nothing of AWS
         or facts.by_standing[Standing.REAPING]
         or facts.by_standing[Standing.LEAVING]
         or facts.counted != facts.group.desired,

@@ -81,7 +81,7 @@ class PoolFacts:
         if before is not None and (pool is None or pool.spec.aws != before.spec.aws):
             self._forget_aws()
         if slots != self.slots_per_machine:
-            for name in tuple(self.unregistered):
+            for name in self.members.keys() - self.machines.keys():
                 self._weigh(name)
         if before is None or pool is None or _rules(before) != _rules(pool):
             self._reconsider_everybody()
