@@ -34,7 +34,7 @@ test-fast: $(READY) ## Run what needs no control plane
 
 .PHONY: bench
 bench: $(READY) ## Measure claims against an ideal client, in one run
-	@$(BIN)/python tests/bench/run.py
+	@PYTHONPATH=tests $(BIN)/python -m bench
 
 .PHONY: lint
 lint: $(READY) ## Check style, types and layers
@@ -70,6 +70,6 @@ $(READY): requirements-dev.lock pyproject.toml
 	@echo "Setting up $(VENV) (about a minute, once)"
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
-	@$(BIN)/uv pip sync --quiet --require-hashes --python $(BIN)/python requirements-dev.lock
+	@$(BIN)/uv pip sync --quiet --compile-bytecode --require-hashes --python $(BIN)/python requirements-dev.lock
 	@$(BIN)/uv pip install --quiet --no-deps --python $(BIN)/python --editable .
 	@touch $@

@@ -27,27 +27,26 @@ def carry_out(plan: Plan, bench: Bench, *, began: float, say: Callable[[str], No
     """Measure; `began` is when the bench was started, on the monotonic clock, and what `plan.seconds` counts from."""
     results, overhead = Results(), 0.0
     bench.cluster.make_namespace()
-    bench.fill(plan.steps[0].idle + _SPARE)
-    for place, step in enumerate(plan.steps):
+    for step in plan.steps:
         started = time.monotonic()
         if started - began + overhead + step.seconds > plan.seconds:
             results.left_out.append(step.name)
             continue
-        _measure(step, bench, results, next_idle=(*(later.idle for later in plan.steps[place + 1 :]), 0)[0] + _SPARE)
+        bench.fill(step.idle + _SPARE)
+        _measure(step, bench, results)
         took = time.monotonic() - started
         overhead = max(overhead, took - step.seconds)
         say(f"measured {step.name} ({took:.0f} s)")
     return results
 
 
-def _measure(step: Step | Search, bench: Bench, results: Results, *, next_idle: int) -> None:
+def _measure(step: Step | Search, bench: Bench, results: Results) -> None:
     if isinstance(step, Search):
         results.saturation = _saturate(bench, idle=step.idle)
-        bench.fill(next_idle)
         return
     shape = step.shape
     found = results.shapes.setdefault(shape.name, Measured(name=shape.name, title=shape.title, judged=step.judged))
-    found.pairs.append(bench.pair(shape, next_idle=next_idle, boots=step.boots))
+    found.pairs.append(bench.pair(shape, boots=step.boots))
 
 
 def _saturate(bench: Bench, *, idle: int) -> SaturationPair:

@@ -12,7 +12,7 @@ import uvloop
 from bench.child import answer, read_config
 from bench.wire import WORKSPACES, Access, Refused, Wire, wire
 
-_PATIENCE = 60.0  # seconds after the last create; what is not visible then is lost
+_PATIENCE = 120.0  # seconds after the last create; what is not visible then is lost
 _CONNECTIONS = 64
 
 

@@ -56,12 +56,11 @@ class Bench:
         if not self.operator.wait_for(lambda now: now.idle >= idle and not now.booting, within=_FILLED_WITHIN):
             raise Broken(f"after {_FILLED_WITHIN:g} s the pool has not {idle} idle machines: {self.operator.gauges()}")
 
-    def pair(self, shape: Shape, *, next_idle: int, boots: float = BOOTS_LATER) -> Pair:
-        """Measure the floor, then Hotdesk; the pool must be filled, and is filled again to `next_idle`."""
+    def pair(self, shape: Shape, *, boots: float = BOOTS_LATER) -> Pair:
+        """Measure the floor, then Hotdesk; the pool must be filled."""
         floor = self.floor(shape)
         self.operator.start()
         hotdesk, costs = self.hotdesk(shape, boots=boots)
-        self.fill(next_idle)
         return Pair(floor=floor, hotdesk=hotdesk, costs=costs)
 
     def floor(self, shape: Shape) -> Run:

@@ -226,6 +226,11 @@ class Desk:
                 return value
         raise AssertionError(f"not within {within:g} s: {what}\n{self.picture()}")
 
+    async def looked(self, times: int = 5) -> None:
+        """Return when AWS was looked at so many times from now on: whatever was to happen next has happened."""
+        before = self.fleet.count("describe_groups")
+        await self.until(lambda: self.fleet.count("describe_groups") >= before + times, what="AWS is looked at")
+
     async def until_idle(self, count: int) -> None:
         """Return when so many machines stand ready."""
         await self.until(lambda: len(self.idle()) == count, what=f"{count} machines are idle")
@@ -248,12 +253,21 @@ class Desk:
 
         await self.until(secured, what=f"{', '.join(machines)} are secured")
 
+    async def until_gone(self, *machines: str) -> None:
+        """Return when these machines are terminated and their records deleted."""
+        await self.until(
+            lambda: all(self.machine(name) is None and name in self.fleet.deaths for name in machines),
+            what=f"{', '.join(machines)} are gone",
+        )
+
     def picture(self) -> str:
         """Say how things stand, for a test that failed."""
         lines = [f"workspace {ws['metadata']['name']}: {ws.get('status')}" for ws in self.server.objects("workspaces")]
         lines += [f"machine {made.metadata.name}: {made.spec} {made.status.phase}" for made in self.machines()]
         lines += [f"group {name}: {self.fleet.group(name)}" for name in self.fleet.groups]
-        lines += [f"pool {found['metadata']['name']}: {found.get('status')}" for found in self.server.objects("machinepools")]
+        lines += [
+            f"pool {found['metadata']['name']}: {found.get('status')}" for found in self.server.objects("machinepools")
+        ]
         return "\n".join(lines)
 
 

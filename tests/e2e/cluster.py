@@ -1,4 +1,4 @@
-"""The API server as tests read and fill it: objects as kubectl's JSON shows them, without starting kubectl each time."""
+"""The API server as tests read and fill it: objects as kubectl shows them, without starting it each time."""
 
 import json
 from collections.abc import Iterable

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable
+from itertools import pairwise
 
 from e2e.cluster import Object
 from e2e.journal import Journal
@@ -31,7 +32,7 @@ def no_slot_has_two_users(journal: Journal) -> None:
     for seat in journal.seats():
         by_slot[seat.machine, seat.slot].append(seat)
     for (machine, slot), seats in by_slot.items():
-        for earlier, later in zip(seats, seats[1:], strict=False):
+        for earlier, later in pairwise(seats):
             assert earlier.ends is not None, f"slot {slot} of {machine} was told to {earlier} and to {later}"
             assert earlier.ends < later.begins, f"slot {slot} of {machine} was told to {earlier} and to {later}"
 

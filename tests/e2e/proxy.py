@@ -79,7 +79,7 @@ class Proxy:
     def _connect(self, client: socket.socket) -> None:
         try:
             if self._refuses:
-                raise ConnectionRefusedError  # noqa: TRY301  # the same as when nobody listens there
+                raise ConnectionRefusedError  # the same as when nobody listens there
             server = socket.create_connection(("127.0.0.1", self._target))
         except OSError:
             client.close()

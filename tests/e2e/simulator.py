@@ -1,5 +1,6 @@
 """The simulated AWS as tests look behind it, turn its knobs and interfere with its machines."""
 
+import json
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -38,7 +39,7 @@ class Simulator:
 
     def group(self, name: str) -> Shown:
         """Return a group as AWS describes it."""
-        return self.person.describe_auto_scaling_groups(AutoScalingGroupNames=[name])["AutoScalingGroups"][0]
+        return dict(self.person.describe_auto_scaling_groups(AutoScalingGroupNames=[name])["AutoScalingGroups"][0])
 
     def machines(self, group: str) -> list[Shown]:
         """Return every machine that a group has launched, whatever became of it."""
@@ -103,7 +104,7 @@ class Simulator:
 
     def _ask(self, method: str, path: str, body: object = None) -> Shown:
         url = f"{self.aws.endpoint}/_sim/{path}"
-        answer = self._http.request(method, url, **({} if body is None else {"json": body}))
+        answer = self._http.request(method, url, body=None if body is None else json.dumps(body))
         said: Shown = answer.json()
         assert answer.status < 300, f"{method} /_sim/{path}: {answer.status} {said}"
         return said

@@ -11,6 +11,7 @@ from e2e.scene import open_scene
 from e2e.simulator import Simulator
 from e2e.stage import PACE, start_stack
 from hotdesk_local.controlplane.apiserver import Options
+from hotdesk_local.controlplane.crds import grant_operator_rights
 from waiting import wait_for
 
 pytestmark = pytest.mark.stack
@@ -29,7 +30,7 @@ def network(restartable, tmp_path_factory):
     """What lies between that stack's operator and its API server."""
     plane = restartable.controlplane
     proxy = Proxy(int(plane.url.rpartition(":")[2]))
-    config = json.loads(plane.kubeconfig.read_text())
+    config = json.loads(grant_operator_rights(plane).read_text())
     config["clusters"][0]["cluster"]["server"] = f"https://127.0.0.1:{proxy.port}"
     kubeconfig = tmp_path_factory.mktemp("network") / "kubeconfig"
     kubeconfig.write_text(json.dumps(config))
@@ -113,9 +114,13 @@ def test_workspace_deleted_while_no_watch_was_open_is_released(pool, network):
 def test_watches_that_come_back_to_410_gone_miss_nothing(scene, pool, network):
     before = _machines(pool)
     network.refuse()
+    last_seen = pool.workspace("leaves")["metadata"]["resourceVersion"]
     pool.delete("leaves")
     pool.create("arrives", "arrives-later")
     scene.stack.controlplane.compact()
+    resumed = f"/apis/hotdesk.dev/v1alpha1/workspaces?watch=1&resourceVersion={last_seen}"
+    refusal = json.loads(scene.kubectl("get", "--raw", resumed).stdout)["object"]
+    assert refusal["code"] == 410, "the operator's watches would not be refused either"
     network.restore()
     _has_settled(pool, before)
 

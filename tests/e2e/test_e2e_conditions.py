@@ -1,4 +1,4 @@
-"""What the schema cannot refuse becomes a condition that says what to do, goes when the cause goes, and stops nobody else."""
+"""What the schema cannot refuse becomes a condition that says what to do, goes with its cause and stops nobody."""
 
 import json
 

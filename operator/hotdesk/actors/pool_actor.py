@@ -18,12 +18,13 @@ from hotdesk.core.facts import Group, Observation
 from hotdesk.core.planner import Memory
 from hotdesk.core.pool_facts import PoolFacts
 from hotdesk.core.securing import claimed_at
-from hotdesk.core.standing import Standing
+from hotdesk.core.standing import Standing, is_running
 from hotdesk.ports import HotdeskError, NotFound
 
 log = logging.getLogger(__name__)
 
-_IN_MOTION = (Standing.BOOTING, Standing.REAPING, Standing.LEAVING, Standing.UNSEEN, Standing.STRAY)
+_IN_MOTION = (Standing.REAPING, Standing.LEAVING, Standing.UNSEEN)
+_UPKEEP_SHARE = 0.1  # of the loop's time at most, however large the pool is
 _AT_REST = timedelta(seconds=5)  # between passes without news: schedules and ageing move by themselves
 
 
@@ -49,6 +50,7 @@ class PoolActor:
         self._schedule_fault: str | None = None
         self._next_upkeep = 0.0  # monotonic seconds
         self._next_report = 0.0  # monotonic seconds
+        self._next_measure = 0.0  # monotonic seconds
         self._missed: set[str] = set()  # UIDs whose miss was counted
 
     # -- news -------------------------------------------------------------------------------------------------------
@@ -126,14 +128,22 @@ class PoolActor:
         return facts.pool is None and not facts.workspaces and not facts.machines and not self._effects.is_busy
 
     def interests(self, group: Group | None) -> frozenset[str]:
-        """Return the instances whose state it waits for."""
-        names: set[str] = set(self.facts.unsecured)
+        """Return the instances whose state it waits for: new ones, those about to serve, and those about to end.
+
+        A member that the group still shows as Pending is not asked about; nor is a claimed one, which leaves the
+        group's list when it is detached.
+        """
+        facts = self.facts
+        names: set[str] = set()
         for standing in _IN_MOTION:
-            names |= self.facts.by_standing[standing]
-        members = group.members.keys() if group is not None else frozenset[str]()
-        unknown = {name for name in members if name not in self.facts.instances}
-        left = {name for name in self.facts.members if name not in members}
-        return frozenset(names | unknown | left)
+            names |= facts.by_standing[standing]
+        members = group.members if group is not None else {}
+        names |= facts.members.keys() - members.keys()
+        for name, member in members.items():
+            instance = facts.instances.get(name)
+            if instance is None or (member.lifecycle == "InService" and not is_running(instance)):
+                names.add(name)
+        return frozenset(names)
 
     def expects(self, group: Group | None) -> frozenset[str]:
         """Return every instance it has a record of or its group lists."""
@@ -176,7 +186,6 @@ class PoolActor:
     def _keep_up(self) -> float:
         """Do everything but claims, and return how long nothing needs to be planned if no news comes."""
         pace, monotonic = self._world.pace, self._world.clock.monotonic()
-        self._next_upkeep = monotonic + pace.upkeep_gap.total_seconds()
         late_call = self._late_call()
         memory = replace(
             self._memory,
@@ -197,7 +206,11 @@ class PoolActor:
                     continue
                 self._next_report = monotonic + pace.report.total_seconds()
             self._effects.start(action)
-        self._measure(upkeep)
+        if monotonic >= self._next_measure:
+            self._next_measure = monotonic + pace.report.total_seconds()
+            self._measure(upkeep)
+        ended = self._world.clock.monotonic()
+        self._next_upkeep = ended + max(pace.upkeep_gap.total_seconds(), (ended - monotonic) / _UPKEEP_SHARE)
         is_busy = bool(upkeep.is_moving or self.facts.waiting or self.facts.unreported)
         return (pace.probe if is_busy else _AT_REST).total_seconds()
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from itertools import islice
 
 from hotdesk.api.conditions import ConditionStatus, set_condition
 from hotdesk.api.v1alpha1 import Machine, MachinePhase, MachineStatus
@@ -9,10 +10,13 @@ from hotdesk.core.actions import ReportMachine
 from hotdesk.core.pool_facts import PoolFacts
 from hotdesk.core.standing import Standing
 
+REPORTS_AT_ONCE = 20
+"""Machines reported per pass; few are written at a time, and who is left out is planned again."""
+
 
 def plan_reports(facts: PoolFacts, *, now: datetime) -> Iterator[ReportMachine]:
     """Write what became of machines: out of the group's reach, reaped, or astray."""
-    for name in facts.unsecured:
+    for name in islice((name for name in facts.unsecured if name not in facts.members), REPORTS_AT_ONCE):
         machine = facts.machines[name]
         if _is_detached(facts, name) and machine.status.in_group is not False:
             status = _status(facts, machine, phase="Claimed")

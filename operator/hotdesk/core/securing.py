@@ -28,14 +28,21 @@ def plan_securing(
     """
     # A claim under way is not published yet: no call about its machine may come before the user has the IP.
     exposed = sorted((facts.machines[name] for name in facts.unsecured - facts.busy), key=claimed_at)
-    if not exposed or now - claimed_at(exposed[0]) < LINGER:
-        return None
-    batch, tags = _untagged(facts, exposed)
+    untagged = [machine for machine in exposed if is_untagged(facts, machine)]
     detachable = [machine for machine in exposed if _may_be_detached(facts, machine, now=now)]
-    may_detach = is_fenced and (is_settled or _is_late(exposed[0], now=now))
-    if may_detach and detachable and (len(detachable) >= BATCH or not tags or _is_late(detachable[0], now=now)):
+    may_detach = is_fenced and (is_settled or (bool(exposed) and _is_late(exposed[0], now=now)))
+    if may_detach and detachable and _is_worth_a_call(detachable, now=now):
         return DetachMachines(ids=tuple(machine.metadata.name for machine in detachable[:BATCH]))
-    return TagMachines(ids=batch, tags=tuple(sorted(tags.items()))) if tags else None
+    if untagged and _is_worth_a_call(untagged, now=now):
+        ids, tags = _tag_batch(facts, untagged)
+        return TagMachines(ids=ids, tags=tuple(sorted(tags.items())))
+    return None
+
+
+def is_untagged(facts: PoolFacts, machine: Machine) -> bool:
+    """Tell whether a claim of the machine is missing among its tags."""
+    instance = facts.instances.get(machine.metadata.name)
+    return instance is not None and bool(missing_tags(machine, instance))
 
 
 def claimed_at(machine: Machine) -> datetime:
@@ -43,16 +50,19 @@ def claimed_at(machine: Machine) -> datetime:
     return min(claim.claimed_at for claim in machine.spec.claims)
 
 
-def _untagged(facts: PoolFacts, exposed: list[Machine]) -> tuple[tuple[str, ...], dict[str, str]]:
+def _is_worth_a_call(machines: list[Machine], *, now: datetime) -> bool:
+    """Tell whether a call need not wait for more to share it: the batch is full, or its oldest has waited enough."""
+    return len(machines) >= BATCH or now - claimed_at(machines[0]) >= LINGER
+
+
+def _tag_batch(facts: PoolFacts, untagged: list[Machine]) -> tuple[tuple[str, ...], dict[str, str]]:
     """Return the machines that one call can tag, and the tags."""
     batch: list[str] = []
     tags: dict[str, str] = {}
     carried = 0  # the most tags that a machine of the batch has already
-    for machine in exposed:
-        instance = facts.instances.get(machine.metadata.name)
-        more = missing_tags(machine, instance) if instance is not None else {}
-        if instance is None or not more:
-            continue
+    for machine in untagged[:BATCH]:
+        instance = facts.instances[machine.metadata.name]
+        more = missing_tags(machine, instance)
         has_most = max(carried, len(instance.tags))
         together = len(tags) + len(more)
         if not batch or (together <= TAGS_PER_CALL and has_most + together <= TAGS_SHARED):
@@ -67,7 +77,7 @@ def _may_be_detached(facts: PoolFacts, machine: Machine, *, now: datetime) -> bo
     member, instance = facts.members.get(name), facts.instances.get(name)
     if member is None or instance is None or member.lifecycle != "InService" or facts.is_stale(name):
         return False
-    return not missing_tags(machine, instance) or _is_late(machine, now=now)
+    return not is_untagged(facts, machine) or _is_late(machine, now=now)
 
 
 def _is_late(machine: Machine, *, now: datetime) -> bool:

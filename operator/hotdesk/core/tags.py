@@ -9,8 +9,10 @@ MANAGER_TAG = "hotdesk.dev/managed-by"
 
 TAGS_PER_CALL = 20
 """Each machine of a batch carries the whole batch's tags."""
-TAGS_SHARED = 30
-"""Up to so many a machine shares calls with others; the rest of EC2's 50 stays free for its own later slots."""
+TAGS_PER_MACHINE = 50
+"""EC2's limit; tags that AWS sets itself do not count, so this errs on the safe side."""
+TAGS_SHARED = TAGS_PER_MACHINE - TAGS_PER_CALL
+"""Up to so many a machine shares calls with others; the rest stays free for its own later slots."""
 
 
 def claim_tag(machine: str, slot: int) -> str:

@@ -1,0 +1,187 @@
+"""Pools and their news: what a watch missed, two pools on one group, pools that come, pause and go."""
+
+from component.desk import Desk, at_a_desk
+from hotdesk.api.conditions import find_condition
+from hotdesk.api.v1alpha1 import MachinePool
+
+
+def reason(pool: MachinePool, kind: str) -> str | None:
+    found = find_condition(pool.status.conditions, kind)
+    return found.reason if found is not None else None
+
+
+def told(desk: Desk, name: str) -> str | None:
+    found = find_condition(desk.workspace(name).status.conditions, "Ready")
+    return found.reason if found is not None else None
+
+
+@at_a_desk()
+async def test_a_workspace_whose_deletion_was_missed_is_found_by_comparing(desk: Desk):
+    desk.add_pool()
+    operator = await desk.operator()
+    await desk.until_idle(2)
+    desk.ask("demo")
+    await desk.until_bound("demo")
+    await desk.until_secured(seat := desk.claimed()["demo"])
+    operator.is_deaf = True
+    desk.leave("demo")
+    await operator.directory.resync()
+    await desk.until_gone(seat)
+
+
+@at_a_desk()
+async def test_a_workspace_whose_creation_was_missed_is_served(desk: Desk):
+    desk.add_pool()
+    operator = await desk.operator()
+    await desk.until_idle(2)
+    operator.is_deaf = True
+    desk.ask("demo")
+    await operator.directory.resync()
+    await desk.until_bound("demo")
+
+
+@at_a_desk()
+async def test_a_machine_whose_deletion_was_missed_is_not_handed_out(desk: Desk):
+    desk.add_pool()
+    operator = await desk.operator()
+    operator.is_deaf = True  # not even that its own machines were created reaches it
+    await desk.until_idle(2)
+    ghost = desk.idle()[0]
+    desk.server.delete("machines", ghost)
+    uid = desk.machine(desk.idle()[0]).metadata.uid
+    await operator.directory.resync()
+    await desk.until_idle(2)
+    assert desk.machine(ghost).metadata.uid != uid
+    desk.ask("a", "b")
+    await operator.directory.resync()
+    await desk.until_bound("a", "b")
+
+
+@at_a_desk()
+async def test_a_workspace_of_a_pool_that_does_not_exist_is_told_and_served_when_it_does(desk: Desk):
+    await desk.operator()
+    desk.ask("demo")
+    await desk.until(lambda: told(desk, "demo") == "PoolNotFound", what="it is told")
+    desk.add_pool()
+    await desk.until_bound("demo")
+
+
+@at_a_desk()
+async def test_a_namespace_may_use_a_selective_pool_once_it_is_labelled(desk: Desk):
+    selector = {"matchLabels": {"tier": "gold"}}
+    desk.add_pool(allowedNamespaces={"from": "Selector", "selector": selector})
+    operator = await desk.operator()
+    desk.ask("demo")
+    await desk.until(lambda: told(desk, "demo") == "NamespaceNotAllowed", what="it is told")
+    desk.server.patch("namespaces", "team", {"metadata": {"labels": {"tier": "gold"}}})
+    operator.directory.set_namespace("team", {"tier": "gold"})
+    await desk.until_bound("demo")
+
+
+@at_a_desk()
+async def test_of_two_pools_on_one_group_the_later_is_stopped_and_touches_nothing(desk: Desk):
+    desk.add_pool("elder", idle=1)
+    desk.add_pool("younger", idle=3)
+    await desk.operator()
+    desk.ask("demo", pool="elder")
+    desk.ask("other", pool="younger")
+    await desk.until_bound("demo")
+    await desk.until(lambda: reason(desk.pool("younger"), "GroupConfigured") == "GroupInUse", what="it is told")
+    await desk.until(lambda: told(desk, "other") == "PoolStopped", what="its workspace is told")
+    await desk.until_idle(1)
+    await desk.looked()
+    assert {made.spec.pool for made in desk.machines()} == {"elder"}
+    assert desk.group().desired == 1
+    await desk.until(lambda: reason(desk.pool("elder"), "GroupConfigured") == "AsRequired", what="the elder works")
+
+
+@at_a_desk()
+async def test_when_the_elder_of_two_pools_goes_the_younger_serves(desk: Desk):
+    desk.add_pool("elder", idle=1)
+    desk.add_pool("younger", idle=2)
+    await desk.operator()
+    desk.ask("other", pool="younger")
+    await desk.until(lambda: told(desk, "other") == "PoolStopped", what="it is told")
+    desk.server.delete("machinepools", "elder")
+    await desk.until_bound("other")
+    assert {made.spec.pool for made in desk.machines() if made.spec.reap is None} == {"younger"}
+
+
+@at_a_desk()
+async def test_a_deleted_pool_waits_for_its_claims_says_who_holds_them_and_ends_the_rest(desk: Desk):
+    desk.add_pool()
+    await desk.operator()
+    await desk.until_idle(2)
+    desk.ask("demo")
+    await desk.until_bound("demo")
+    desk.server.delete("machinepools", "pool")
+
+    def waits() -> bool:
+        ready = find_condition(desk.pool().status.conditions, "Ready")
+        return ready is not None and "team/demo" in ready.message and len(desk.machines()) == 1
+
+    await desk.until(waits, what="it waits for its last workspace")
+    desk.leave("demo")
+    await desk.until(lambda: not desk.server.objects("machinepools"), what="it is gone")
+    assert not desk.machines()
+    assert not desk.fleet.live("desk")
+    assert desk.group().desired == 0
+
+
+@at_a_desk(launch=0.3)
+async def test_a_pool_deleted_while_its_machines_launch_leaves_none_behind(desk: Desk):
+    desk.add_pool(idle=3)
+    await desk.operator()
+    await desk.until(lambda: len(desk.fleet.live("desk")) == 3, what="machines are launched")
+    desk.server.delete("machinepools", "pool")
+    await desk.until(lambda: not desk.server.objects("machinepools"), what="it is gone")
+    assert not desk.fleet.live("desk")
+
+
+@at_a_desk()
+async def test_a_paused_pool_changes_nothing_in_aws_until_it_goes_on(desk: Desk):
+    desk.add_pool(idle=1)
+    await desk.operator()
+    await desk.until_idle(1)
+    desk.ask("held")
+    await desk.until_bound("held")
+    await desk.until_secured(desk.claimed()["held"])
+    await desk.until_idle(1)
+    await desk.looked()
+    desk.server.patch("machinepools", "pool", {"spec": {"paused": True, "buffer": {"idle": 4}}})
+    await desk.until(lambda: reason(desk.pool(), "Paused") == "PausedBySpec", what="it is told")
+    before = desk.changes()
+    desk.leave("held")
+    desk.ask("demo")
+    await desk.until(lambda: told(desk, "demo") == "PoolPaused", what="its workspace is told")
+    await desk.looked(10)
+    assert desk.changes() == before
+    desk.server.patch("machinepools", "pool", {"spec": {"paused": False}})
+    await desk.until_bound("demo")
+    await desk.until_idle(4)
+
+
+@at_a_desk()
+async def test_a_pool_whose_group_does_not_exist_says_so_and_works_once_it_does(desk: Desk):
+    desk.add_pool()
+    desk.fleet.delete_group("desk")
+    await desk.operator()
+    await desk.until(lambda: reason(desk.pool(), "GroupConfigured") == "GroupNotFound", what="it is told")
+    desk.fleet.add_group("desk", protects_new=False, suspended=(), min_size=0)
+    await desk.until_idle(2)
+    assert reason(desk.pool(), "Ready") in {"BufferFull", "Filling"}
+
+
+@at_a_desk()
+async def test_an_edited_owner_is_seen_while_the_machine_stays(desk: Desk):
+    desk.add_pool(access={"urlTemplate": "http://{privateIP}/{owner}"})
+    await desk.operator()
+    await desk.until_idle(2)
+    desk.ask("demo")
+    await desk.until_bound("demo")
+    before = desk.workspace("demo").status
+    desk.server.patch("workspaces", "demo", {"spec": {"owner": "bob"}}, namespace="team")
+    await desk.until(lambda: desk.workspace("demo").status.observed_generation == 2, what="the edit is seen")
+    after = desk.workspace("demo").status
+    assert after.url == (before.url or "").replace("ada", "bob")
+    assert (after.machine, after.claimed_at) == (before.machine, before.claimed_at)
