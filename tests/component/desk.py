@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from functools import wraps
 from typing import Any, Self, TypeVar
 
+from component.laws_kept import Laws
 from fakes.apiserver.faults import Call, Gate, Trouble
 from fakes.apiserver.kinds import Kind
 from fakes.apiserver.server import FakeApiServer
@@ -20,7 +21,6 @@ from hotdesk.adapters.kube.store import KubeStore
 from hotdesk.adapters.metrics import PrometheusMetrics
 from hotdesk.api.v1alpha1 import Machine, MachinePool, Readiness, Workspace
 from hotdesk.core.facts import Group
-from component.laws_kept import Laws
 
 T = TypeVar("T")
 START = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -221,7 +221,7 @@ class Desk:
         """Return the first truthy value of the condition; the error tells how things stand."""
         with suppress(TimeoutError):
             async with asyncio.timeout(within):
-                while not (value := condition()):
+                while not (value := condition()):  # noqa: ASYNC110  # nobody announces what the condition asks for
                     await asyncio.sleep(0.005)
                 return value
         raise AssertionError(f"not within {within:g} s: {what}\n{self.picture()}")

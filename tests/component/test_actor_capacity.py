@@ -101,7 +101,7 @@ async def test_at_the_ceiling_a_machine_leaves_its_group_behind_the_fence_only(d
     desk.add_pool(idle=2, maxMachines=2)
     await desk.operator()
     await desk.until_idle(2)
-    fencing = desk.fleet.hold_next("set_max_size", Hold.ANSWER)
+    fencing = desk.fleet.hold_next("set_max_size", Hold.CALL)
     desk.ask("demo")
     await desk.until_bound("demo")
     await fencing.arrived.wait()
@@ -126,7 +126,7 @@ async def test_people_who_come_and_go_at_the_ceiling_never_exceed_it(desk: Desk)
         names = [f"w{generation}{n}" for n in range(5)]
         desk.ask(*names)
         await desk.until(lambda: len(desk.claimed()) == 4, what="four have machines")
-        first = sorted(desk.claimed())[0]
+        first = min(desk.claimed())
         desk.leave(first)
         await desk.until_bound(*(name for name in names if name != first))
         desk.leave(*(name for name in names if name != first))

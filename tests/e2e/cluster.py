@@ -63,6 +63,10 @@ class Cluster:
         """Delete an object without waiting for it to go; gone is success."""
         self._send("DELETE", f"{_path(plural, namespace=namespace)}/{name}", None, gone_is_fine=True)
 
+    def delete_all(self, plural: str, *, namespace: str) -> None:
+        """Delete every object of a kind in a namespace."""
+        self._send("DELETE", _path(plural, namespace=namespace), None)
+
     def find(self, plural: str, name: str, *, namespace: str | None = None) -> Object | None:
         """Return an object, None if there is none."""
         found = self._send("GET", f"{_path(plural, namespace=namespace)}/{name}", None, gone_is_fine=True)

@@ -189,8 +189,7 @@ class Scene:
     def clear(self) -> None:
         """Take back what was broken, and let pools and workspaces go without waiting for it."""
         self.simulator.reset()
-        for workspace in self.cluster.items("workspaces", namespace=self.namespace):
-            self.cluster.delete("workspaces", workspace["metadata"]["name"], namespace=self.namespace)
+        self.cluster.delete_all("workspaces", namespace=self.namespace)
         for pool in self.pools:
             self.cluster.delete("machinepools", pool.name)
 

@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from hotdesk.actors.world import World
@@ -57,7 +57,8 @@ class _Schedule:
     looked: float = _NEVER
     completed: float = _NEVER
     hurried: bool = True
-    short_since: datetime | None = None  # since when the group has fewer machines than it should
+    full_at: datetime | None = None  # when a look last showed the group with all the machines it should have
+    is_short: bool = False
     failures: tuple[LaunchFailure, ...] = ()
     policies: tuple[str, ...] = ()
     asked_policies: float = _NEVER
@@ -67,6 +68,7 @@ class _Schedule:
 _LARGE = 500  # members; larger groups are looked at less often. 1,000 members cost 40 ms to parse
 _POLICIES_EVERY = 60.0  # seconds
 _FAILURES_EVERY = 3.0  # seconds
+_FIRST_SHORTAGE = timedelta(minutes=5)  # how far back to ask if the group was never seen full
 
 
 class Observer:
@@ -180,21 +182,21 @@ class Observer:
     async def _ask(self, schedule: _Schedule, group: Group | None, started_at: datetime) -> None:
         """While a group has fewer machines than it should, ask it why; once in a while, ask who else scales it."""
         if group is None:
-            schedule.short_since, schedule.failures, schedule.policies = None, (), ()
+            schedule.is_short, schedule.failures, schedule.policies = False, (), ()
             return
         now = self._world.clock.monotonic()
         if now - schedule.asked_policies >= _POLICIES_EVERY:
             schedule.asked_policies = now
             schedule.policies = tuple(await self._fleet.describe_scaling_policies(group=group.name))
         is_short = sum(member.is_counted for member in group.members.values()) < group.desired
+        began, schedule.is_short = is_short and not schedule.is_short, is_short
         if not is_short:
-            schedule.short_since, schedule.failures = None, ()
-        elif schedule.short_since is None:
-            schedule.short_since = started_at
-            schedule.asked_failures = now
+            schedule.full_at, schedule.failures = started_at, ()
+        elif began:
+            schedule.asked_failures = now  # a launch that has just begun has not failed yet
         elif now - schedule.asked_failures >= _FAILURES_EVERY:
             schedule.asked_failures = now
-            since = schedule.short_since
+            since = schedule.full_at or started_at - _FIRST_SHORTAGE
             schedule.failures = tuple(await self._fleet.describe_launch_failures(group=group.name, since=since))
 
 
