@@ -19,6 +19,7 @@ from hotdesk.adapters.clock import SystemClock
 from hotdesk.adapters.kube.connection import Connection, NoCluster, find_connection, login_for_kopf
 from hotdesk.adapters.kube.session import KubeSession
 from hotdesk.adapters.kube.store import KubeStore
+from hotdesk.adapters.kube.watch import MachineWatch
 from hotdesk.adapters.logs import configure_logging
 from hotdesk.adapters.metrics import CONTENT_TYPE, PrometheusMetrics
 from hotdesk.adapters.probe import NetworkProber
@@ -89,9 +90,11 @@ async def _operate(settings: Settings, connection: Connection) -> None:
 async def _watch(connection: Connection, directory: Directory, settings: Settings) -> None:
     """Let kopf feed the directory until a signal comes; exit 1 if kopf gives up before."""
     stop, kopf_stop, ready, relisted = asyncio.Event(), asyncio.Event(), asyncio.Event(), asyncio.Event()
-    comparing = asyncio.create_task(
-        resync_for_ever(directory, every=settings.resync_seconds, wanted=relisted), name="resync"
-    )
+    machines = MachineWatch(connection, upsert=directory.upsert, delete=directory.delete, relisted=relisted.set)
+    chores = [
+        asyncio.create_task(machines.run(), name="watch machines"),
+        asyncio.create_task(resync_for_ever(directory, every=settings.resync_seconds, wanted=relisted), name="resync"),
+    ]
     watching = asyncio.create_task(
         kopf.operator(
             registry=_registry(connection, directory, relisted=relisted),
@@ -105,7 +108,8 @@ async def _watch(connection: Connection, directory: Directory, settings: Setting
     await _first(watching, ready)
     _stop_on_signals(stop)  # after kopf has set its own handlers, which would outlive it
     await _first(watching, stop)
-    comparing.cancel()
+    for chore in chores:
+        chore.cancel()
     # The actors end first: kopf waits five seconds for tasks that began after it.
     await _stop(directory, within=settings.drain_seconds)
     kopf_stop.set()

@@ -193,6 +193,11 @@ class Desk:
         """Return who holds which machine, by name, as the records say."""
         return {c.workspace.name: made.metadata.name for made in self.machines() for c in made.spec.claims}
 
+    def is_busy(self) -> bool:
+        """Tell whether any operator has a call under way, or waits for AWS."""
+        actors = [actor for operator in self._operators for actor in operator.directory._actors.values()]
+        return any(actor._effects.is_busy or actor.is_moving for actor in actors)
+
     def idle(self) -> list[str]:
         """Return the machines that stand ready."""
         return [

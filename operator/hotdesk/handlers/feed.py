@@ -8,21 +8,21 @@ from typing import Any, Protocol, TypeVar
 import kopf
 from pydantic import ValidationError
 
-from hotdesk.api.v1alpha1 import GROUP, VERSION, Machine, MachinePool, Workspace
+from hotdesk.api.v1alpha1 import GROUP, VERSION, MachinePool, Workspace
 from hotdesk.api.wire import explain
 
 log = logging.getLogger(__name__)
 
-Kind = TypeVar("Kind", Workspace, Machine, MachinePool)
+Kind = TypeVar("Kind", Workspace, MachinePool)
 
 
 class Sink(Protocol):
     """Who wants the news."""
 
-    def upsert(self, thing: Workspace | Machine | MachinePool) -> None:
+    def upsert(self, thing: Workspace | MachinePool) -> None:
         """Take in an object as it is now."""
 
-    def delete(self, thing: Workspace | Machine | MachinePool) -> None:
+    def delete(self, thing: Workspace | MachinePool) -> None:
         """Take in that an object is gone."""
 
     def set_namespace(self, name: str, labels: Mapping[str, str] | None) -> None:
@@ -33,7 +33,10 @@ class Sink(Protocol):
 
 
 def register(registry: kopf.OperatorRegistry, sink: Sink, *, relisted: asyncio.Event) -> None:
-    """Feed the sink. `relisted` is set whenever kopf replays a list: what vanished before it is never reported."""
+    """Feed the sink with everything but Machines, whose events are too many for kopf (docs/decisions/0002).
+
+    `relisted` is set whenever kopf replays a list: what vanished before it is never reported.
+    """
 
     def feed(kind: type[Kind], event: kopf.RawEvent) -> None:
         if event["type"] is None:
@@ -45,10 +48,6 @@ def register(registry: kopf.OperatorRegistry, sink: Sink, *, relisted: asyncio.E
     @kopf.on.event(GROUP, VERSION, "workspaces", registry=registry)
     async def workspace(event: kopf.RawEvent, **_: Any) -> None:
         feed(Workspace, event)
-
-    @kopf.on.event(GROUP, VERSION, "machines", registry=registry)
-    async def machine(event: kopf.RawEvent, **_: Any) -> None:
-        feed(Machine, event)
 
     @kopf.on.event(GROUP, VERSION, "machinepools", registry=registry)
     async def machine_pool(event: kopf.RawEvent, **_: Any) -> None:
