@@ -16,9 +16,7 @@ LOST = [Trouble.LOSE_REQUEST, Trouble.LOSE_ANSWER]
 @at_a_desk()
 async def test_a_claim_costs_two_writes_and_no_call_to_aws_before_the_user_has_the_ip(desk: Desk):
     desk.add_pool()
-    await desk.operator(
-        look=3_600_000, report=3_600_000
-    )  # neither AWS nor the pool's counts are looked at by the clock
+    await desk.operator(look=3_600_000, report=3_600_000)  # nothing is done by the clock
     await desk.until_idle(2)
     await desk.until(lambda: not desk.is_busy(), what="everything under way has ended")
     publishing = desk.inject(Trouble.HOLD_ANSWER, *PUBLISH)

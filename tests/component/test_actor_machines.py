@@ -174,17 +174,18 @@ async def test_a_machine_that_never_gets_ready_is_quarantined_and_replaced(desk:
 
 
 @at_a_desk()
-async def test_a_member_without_protection_is_protected_before_it_is_idle(desk: Desk):
-    desk.add_pool(idle=1)
+async def test_a_member_without_protection_is_not_handed_out_until_it_is_protected(desk: Desk):
+    desk.add_pool(idle=1, maxMachines=1)
     desk.fleet.change_group("desk", protects_new=False, desired=1)
     await desk.until(lambda: [m.lifecycle for m in desk.group().members.values()] == ["InService"], what="it serves")
-    desk.fleet.fail_next("protect", Throttled("Rate exceeded"))
+    desk.fleet.fail_always("protect", Throttled("Rate exceeded"))
     await desk.operator()
-    await desk.until(lambda: desk.fleet.count("protect") == 1, what="protection is refused")
-    assert not desk.idle()
-    await desk.until_idle(1)
-    assert desk.fleet.count("protect") == 2
-    assert all(entry.protected for entry in desk.group().members.values())
+    desk.ask("demo")
+    await desk.until(lambda: desk.fleet.count("protect") >= 2, what="protection is refused")
+    await desk.looked(10)
+    assert not desk.claimed()
+    desk.fleet.heal("protect")
+    await desk.until_bound("demo")
 
 
 @at_a_desk()

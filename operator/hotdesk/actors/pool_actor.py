@@ -200,9 +200,11 @@ class PoolActor:
         if upkeep.is_moving and not self.is_moving:
             self._hurry()
         self.is_moving = upkeep.is_moving
+        report_in = float("inf")
         for action in upkeep.actions:
             if isinstance(action, ReportPool):
                 if monotonic < self._next_report:
+                    report_in = self._next_report - monotonic
                     continue
                 self._next_report = monotonic + pace.report.total_seconds()
             self._effects.start(action)
@@ -212,7 +214,7 @@ class PoolActor:
         ended = self._world.clock.monotonic()
         self._next_upkeep = ended + max(pace.upkeep_gap.total_seconds(), (ended - monotonic) / _UPKEEP_SHARE)
         is_busy = bool(upkeep.is_moving or self.facts.waiting or self.facts.unreported)
-        return (pace.probe if is_busy else _AT_REST).total_seconds()
+        return min(report_in, (pace.probe if is_busy else _AT_REST).total_seconds())
 
     def _late_call(self) -> CapacityCall | None:
         """Return the raising call that may still take effect: sent lately, and not known to be answered."""

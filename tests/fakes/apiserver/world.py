@@ -104,12 +104,21 @@ def in_world(test: Callable[[Any, World], Coroutine[Any, Any, None]]) -> Callabl
     @wraps(test)
     def run(self: Any, world: OpenWorld) -> None:
         async def scenario() -> None:
-            async with asyncio.timeout(60), world() as entered:
-                await test(self, entered)
+            async with asyncio.timeout(60):
+                async with world() as entered:
+                    await test(self, entered)
+                await _sockets_closed()
 
         asyncio.run(scenario())
 
     return run
+
+
+async def _sockets_closed() -> None:
+    """Return when only the loop's own pipe is open: TLS says goodbye after a session has been closed."""
+    selector = asyncio.get_running_loop()._selector
+    while len(selector.get_map()) > 1:  # noqa: ASYNC110  # a selector tells nobody that it became empty
+        await asyncio.sleep(0.01)
 
 
 def claim(*, slot: int = 0, uid: str = "11111111-1111-4111-8111-111111111111", name: str = "demo") -> Claim:

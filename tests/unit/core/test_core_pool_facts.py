@@ -66,7 +66,6 @@ class TestNews:
         known.upsert_workspace(workspace("a"))
         assert known.waiting["uid-a"].arrival > known.waiting["uid-b"].arrival
 
-
     def test_a_machine_that_somebody_is_published_on_is_neither_registered_nor_offered_without_the_claim(self):
         known = facts(inside=[1], workspaces=[bound(machine=machine_id(1))])
         assert not known.unregistered
