@@ -16,7 +16,6 @@ pytestmark = pytest.mark.stack
 
 HOSTILE = [
     "../..",
-    "..",
     "a/../../../etc/passwd",
     "%2e%2e%2f",
     "http://evil.example/",
@@ -126,8 +125,8 @@ def test_owner_stays_one_segment_of_the_urls_path(scene):
         assert segment not in {".", ".."}
 
 
-@pytest.mark.parametrize("owner", ["a\nb", "a\rb", "a\x00b", "\u202eada", "a\u2028b", "", "   "])
-def test_unprintable_or_empty_owner_is_refused_at_apply(scene, steady, owner):
+@pytest.mark.parametrize("owner", ["a\nb", "a\rb", "a\x00b", "\u202eada", "a\u2028b", "", "   ", ".", ".."])
+def test_owner_that_cannot_be_written_down_is_refused_at_apply(scene, steady, owner):
     said = scene.cluster.refusal(steady.manifest("refused", owner=owner, namespace=scene.namespace))
     assert "spec.owner" in said
 

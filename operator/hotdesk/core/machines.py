@@ -21,7 +21,7 @@ from hotdesk.core.actions import (
 from hotdesk.core.capacity import Sizing
 from hotdesk.core.facts import Instance
 from hotdesk.core.pool_facts import PoolFacts
-from hotdesk.core.standing import Standing, is_running
+from hotdesk.core.standing import Standing, is_running, is_safe_member
 from hotdesk.core.tags import POOL_TAG
 
 PROTECT_AT_ONCE = 50  # ids, AWS's limit for SetInstanceProtection
@@ -81,11 +81,14 @@ def plan_probes(facts: PoolFacts, *, ready: frozenset[str], now: datetime) -> It
         machine, instance = facts.machines[name], facts.instances[name]
         if machine.status.ready_at is not None:
             continue
-        launched = instance.launched_at or machine.metadata.creation_timestamp or now
+        # A member of a group that is taken over may have run for days; it has its chance from when it is first seen.
+        seen = machine.metadata.creation_timestamp or now
+        began = max(seen, instance.launched_at or seen)
         is_up = is_running(instance) and facts.members[name].lifecycle == "InService"
         if is_up and (readiness is None or name in ready):
-            yield ReportMachine(machine=machine, status=machine_status.ready(facts, machine, now=now))
-        elif now - launched >= deadline:
+            if is_safe_member(facts.members[name]):  # else it is being protected, and ready when a look shows it
+                yield ReportMachine(machine=machine, status=machine_status.ready(facts, machine, now=now))
+        elif now - began >= deadline:
             status = machine_status.quarantined(facts, machine, deadline=deadline, now=now)
             yield ReportMachine(machine=machine, status=status)
         elif is_up and readiness is not None and instance.private_ip is not None:
