@@ -169,7 +169,7 @@ async def test_a_pool_whose_group_does_not_exist_says_so_and_works_once_it_does(
     await desk.until(lambda: reason(desk.pool(), "GroupConfigured") == "GroupNotFound", what="it is told")
     desk.fleet.add_group("desk", protects_new=False, suspended=(), min_size=0)
     await desk.until_idle(2)
-    assert reason(desk.pool(), "Ready") in {"BufferFull", "Filling"}
+    await desk.until(lambda: reason(desk.pool(), "Ready") == "BufferFull", what="it is told")
 
 
 @at_a_desk()

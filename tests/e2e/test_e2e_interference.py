@@ -261,7 +261,10 @@ def test_every_mutating_call_may_lose_its_answer_once(scene, kind):
     # What was launched before the group was set up is not protected: that makes SetInstanceProtection necessary.
     scene.simulator.person.update_auto_scaling_group(AutoScalingGroupName=pool.group, MinSize=0, MaxSize=2)
     scene.simulator.person.set_desired_capacity(AutoScalingGroupName=pool.group, DesiredCapacity=1)
-    wait_for(lambda: scene.simulator.live(pool.group), what="AWS launches one")
+    wait_for(
+        lambda: [m for m in scene.simulator.live(pool.group) if m["groupState"] == "InService" and not m["protected"]],
+        what="AWS launches one without protection",
+    )
     pool.change(paused=False, buffer={"idle": 3})
     laws.is_at_rest(pool, idle=3)
     pool.create("one", "two")

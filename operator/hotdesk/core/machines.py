@@ -102,6 +102,8 @@ def plan_reaps(facts: PoolFacts, sizing: Sizing, boots: BootRecord, *, now: date
             yield ReapMachine(machine=facts.machines[name], reason="NotReady")
     reason = _why_surplus(facts)
     for name in islice(_dispensable(facts), sizing.surplus):
+        if name in facts.busy:
+            continue  # one that is being reaped just now, or claimed: it is looked at again when that has ended
         yield ReapMachine(machine=facts.machines[name], reason=reason)
     for name in facts.by_standing[Standing.STRAY] if is_deleted(facts) else ():
         if is_ours(facts, facts.instances[name]):
@@ -165,5 +167,5 @@ def _dispensable(facts: PoolFacts) -> Iterator[str]:
         return ready_at.isoformat() if ready_at is not None else "~"
 
     for standing in (Standing.BOOTING, Standing.IDLE):
-        names = (name for name in facts.by_standing[standing] if name in facts.members and name not in facts.busy)
+        names = (name for name in facts.by_standing[standing] if name in facts.members)
         yield from sorted(names, key=newest, reverse=True)

@@ -153,6 +153,12 @@ class TestReaps:
         known.begin_claim(machine_id(1), [])
         assert not reaps(known)
 
+    def test_while_one_is_being_reaped_no_other_is_reaped_for_it(self):
+        known = facts(machine(1), machine(2), of=make_pool(buffer=buffer_of(1)))
+        (first,) = reaps(known)
+        known.begin_claim(first, [])  # the write is under way, and takes long
+        assert not reaps(known)
+
     def test_a_deleted_pool_gives_everything_unclaimed_back(self):
         known = facts(machine(1), machine(2, claims=[claim()]), of=make_pool(deleted_at=NOW))
         assert reaps(known) == {machine_id(1): "PoolDeleted"}
