@@ -22,7 +22,7 @@ a simulated AWS whose machines are small web servers on loopback addresses. No a
 """
 _CLOSING = """\
 That was all of it, in {seconds:.0f} seconds, and nothing of it runs any more.
-To try it yourself:  hotdesk local up
+To try it yourself:  make up
 """
 
 
