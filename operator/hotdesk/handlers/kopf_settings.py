@@ -28,7 +28,7 @@ def made() -> kopf.OperatorSettings:
     settings.scanning.disabled = True
     settings.posting.enabled = False
     settings.watching.reconnect_backoff = 0.05
-    settings.watching.server_timeout = 600
+    settings.watching.server_timeout = 60  # a connection that fell silent is found no later
     settings.queueing.idle_timeout = 0.5
     settings.networking.request_timeout = 10
     settings.networking.connect_timeout = 3

@@ -44,6 +44,7 @@ class KubeSession:
         self._connections = connections
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=3, sock_read=answer_within.total_seconds())
         self._http = open_session(connection, connections=connections, timeout=timeout)
+        self._silence = asyncio.Event()
 
     async def warm(self, connections: int | None = None) -> None:
         """Open this many connections (all unless given) by asking for the version over all of them at once.
@@ -60,9 +61,12 @@ class KubeSession:
         A claim after a quiet night then finds open connections (0.3 ms) rather than a TLS handshake (4 ms).
         """
         while True:
-            await asyncio.sleep(every.total_seconds())
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(every.total_seconds()):
+                    await self._silence.wait()  # where one connection fell silent, all did: try them at once
             with contextlib.suppress(Unanswered):
                 await self.warm()
+            self._silence.clear()
 
     async def read(self, path: str, *, params: Mapping[str, str] | None = None) -> Answer:
         """GET, tried again a few times while there is no answer; any status counts as an answer.
@@ -114,4 +118,6 @@ class KubeSession:
             ) as response:
                 return Answer(status=response.status, body=await response.read())
         except (aiohttp.ClientError, TimeoutError, OSError) as exc:
+            if isinstance(exc, TimeoutError):
+                self._silence.set()
             raise Unanswered(f"{method} {path} was not answered: {exc!r}") from exc
