@@ -52,6 +52,8 @@ SHOWS_IN_AWS = (  # what is worth another look at once
     TerminateInstance,
 )
 _BACKGROUND_WRITES = 4  # at once; claims have no such limit, and go first on the wire
+_GIVING_WAY = 0.2  # seconds that a background write stands back while claims are made: 20 a second at most then
+_CLAIMS_ARE_MADE = 0.5  # seconds after a claim for which more are expected
 _IN_BACKGROUND = (ReportWorkspace, RegisterMachine, ReportMachine, ForgetMachine, ReportPool)
 
 
@@ -73,6 +75,7 @@ class Effects:
         self._backoff = Backoff(world.clock)
         self._running: dict[Key, asyncio.Task[None]] = {}
         self._background = asyncio.Semaphore(_BACKGROUND_WRITES)
+        self._claimed = float("-inf")  # monotonic seconds of the latest claim
         self._changed = changed
         self._aws_changed = aws_changed
 
@@ -88,6 +91,7 @@ class Effects:
     def start(self, action: Action) -> None:
         """Start an action, unless one with its key is under way or it must still wait; it is planned again then."""
         if isinstance(action, ClaimSlots):
+            self._claimed = self._world.clock.monotonic()
             self._spawn(("claim", *action.key), action)
         elif action.key not in self._running and not self._backoff.holds(_patience_key(action)):
             self._spawn(action.key, action)
@@ -111,6 +115,8 @@ class Effects:
         try:
             if isinstance(action, _IN_BACKGROUND):
                 async with self._background:
+                    if self._gives_way(action):
+                        await asyncio.sleep(_GIVING_WAY)
                     settled = self._is_outdated(action) or await self._execute(action)
             else:
                 settled = await self._execute(action)
@@ -178,6 +184,21 @@ class Effects:
             case _:
                 assert_never(action)
         return True
+
+    def _gives_way(self, action: Action) -> bool:
+        """Tell whether a write can wait while people are being served: nobody is kept from a machine by it."""
+        if self._facts.waiting or self._world.clock.monotonic() - self._claimed > _CLAIMS_ARE_MADE:
+            return False
+        match action:
+            case ReportMachine(status=status):
+                return status.phase != "Idle"
+            case RegisterMachine(name=name):
+                member = self._facts.members.get(name)
+                return member is not None and member.lifecycle != "InService"
+            case ForgetMachine() | ReportPool():
+                return True
+            case _:
+                return False
 
     def _is_outdated(self, action: Action) -> bool:
         """Tell whether what a report was planned from has changed while it waited its turn; it is planned anew."""

@@ -16,15 +16,13 @@ REPORTS_AT_ONCE = 20
 
 def plan_reports(facts: PoolFacts, *, now: datetime) -> Iterator[ReportMachine]:
     """Write what became of machines: out of the group's reach, reaped, or astray."""
-    for name in islice((name for name in facts.unsecured if name not in facts.members), REPORTS_AT_ONCE):
+    for name in islice(facts.detached, REPORTS_AT_ONCE):
         machine = facts.machines[name]
-        if _is_detached(facts, name) and machine.status.in_group is not False:
-            status = _status(facts, machine, phase="Claimed")
-            message = "It left its Auto Scaling group: nothing but its own workspace ends it."
-            yield ReportMachine(
-                machine=machine,
-                status=_with_condition(machine, status, "Secured", "True", "Detached", message, now),
-            )
+        status = _status(facts, machine, phase="Claimed")
+        message = "It left its Auto Scaling group: nothing but its own workspace ends it."
+        yield ReportMachine(
+            machine=machine, status=_with_condition(machine, status, "Secured", "True", "Detached", message, now)
+        )
     for name in facts.by_standing[Standing.REAPING]:
         machine = facts.machines[name]
         if machine.status.phase != "Reaping" and facts.instances.get(name) is not None:
@@ -51,12 +49,6 @@ def quarantined(facts: PoolFacts, machine: Machine, *, deadline: timedelta, now:
     message = f"It was not ready {deadline.total_seconds() / 60:g} min after its launch and is being replaced."
     status = _status(facts, machine, phase="Quarantined")
     return _with_condition(machine, status, "Ready", "False", "DeadlineExceeded", message, now)
-
-
-def _is_detached(facts: PoolFacts, name: str) -> bool:
-    """Tell whether a look at AWS showed the machine alive and outside its group."""
-    instance = facts.instances.get(name)
-    return facts.group is not None and name not in facts.members and instance is not None and instance.state.is_live
 
 
 def _status(facts: PoolFacts, machine: Machine, *, phase: MachinePhase) -> MachineStatus:

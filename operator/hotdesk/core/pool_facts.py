@@ -53,6 +53,7 @@ class PoolFacts:
     unlabelled: set[str] = field(default_factory=set)  # members without the pool's tag
     unregistered: set[str] = field(default_factory=set)  # members that have no record yet
     unsecured: set[str] = field(default_factory=set)  # claimed, and not yet known to be tagged and out of the group
+    detached: set[str] = field(default_factory=set)  # claimed and out of the group, which their record does not say yet
     claims_of: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))  # UID -> machines
     seats: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))  # machine -> UIDs published on it
     unsettled_machines: set[str] = field(default_factory=set)  # whose claims are to be looked at
@@ -256,8 +257,10 @@ class PoolFacts:
         is_new = machine is None and member is not None and name not in self.seats
         is_new = is_new and not is_leaving(member=member, instance=instance)
         _sort(self.unregistered, name, is_new)
-        is_exposed_claim = machine is not None and after is Standing.CLAIMED and not self._is_secured(machine)
-        _sort(self.unsecured, name, is_exposed_claim)
+        is_out = after is Standing.CLAIMED and member is None and instance is not None
+        has_tags = machine is not None and instance is not None and not missing_tags(machine, instance)
+        _sort(self.unsecured, name, after is Standing.CLAIMED and not (is_out and has_tags))
+        _sort(self.detached, name, is_out and machine is not None and machine.status.in_group is not False)
         self._add_up(name, machine, after)
         self._offer(name, machine, after)
 
@@ -378,13 +381,6 @@ class PoolFacts:
     def _has_ended(self, instances: Mapping[str, Instance], name: str) -> bool:
         """Tell whether a machine was seen ending: that stays true when EC2 shows it no more."""
         return name in self.machines and name in instances and not instances[name].state.is_live
-
-    def _is_secured(self, machine: Machine) -> bool:
-        name = machine.metadata.name
-        instance = self.instances.get(name)
-        if name in self.members or machine.status.in_group is not False or instance is None:
-            return False
-        return not missing_tags(machine, instance)
 
     def _is_gone(self, name: str) -> bool:
         absence = self._absences.get(name)

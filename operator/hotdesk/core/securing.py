@@ -27,7 +27,8 @@ def plan_securing(
     AWS would launch a machine too many for each; that is waited for, but not for long.
     """
     # A claim under way is not published yet: no call about its machine may come before the user has the IP.
-    exposed = sorted((facts.machines[name] for name in facts.unsecured - facts.busy), key=claimed_at)
+    unsecured = sorted((facts.machines[name] for name in facts.unsecured - facts.busy), key=claimed_at)
+    exposed = [machine for machine in unsecured if now - published_at(facts, machine) >= LINGER / 2]
     untagged = [machine for machine in exposed if is_untagged(facts, machine)]
     detachable = [machine for machine in exposed if _may_be_detached(facts, machine, now=now)]
     may_detach = is_fenced and (is_settled or (bool(exposed) and _is_late(exposed[0], now=now)))
@@ -37,6 +38,13 @@ def plan_securing(
         ids, tags = _tag_batch(facts, untagged)
         return TagMachines(ids=ids, tags=tuple(sorted(tags.items())))
     return None
+
+
+def published_at(facts: PoolFacts, machine: Machine) -> datetime:
+    """Return when the latest of the machine's users was told of it; when it was claimed if that is not known."""
+    users = (facts.workspaces.get(claim.workspace.uid) for claim in machine.spec.claims)
+    told = [user.status.ready_at for user in users if user is not None and user.status.ready_at is not None]
+    return max(told, default=claimed_at(machine))
 
 
 def is_untagged(facts: PoolFacts, machine: Machine) -> bool:
