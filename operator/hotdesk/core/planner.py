@@ -158,8 +158,9 @@ def _is_empty(facts: PoolFacts) -> bool:
         return False
     if facts.surroundings.rival is not None:
         return True
-    if facts.observation is None or not facts.is_surveyed:
-        return False
+    seen, answered = facts.observation, facts.capacity_answered_at
+    if seen is None or not facts.is_surveyed or (answered is not None and seen.started_at < answered):
+        return False  # what our last capacity call launched is in no look yet
     return facts.group is None or not (facts.members or facts.group.desired)
 
 
@@ -170,7 +171,8 @@ def _pool_actions(facts: PoolFacts, report: PoolReport, *, now: datetime) -> lis
     is_held = FINALIZER in pool.metadata.finalizers
     if pool.metadata.deletion_timestamp is None and not is_held:
         return [HoldPool()]
-    if pool.metadata.deletion_timestamp is not None and is_held and _is_empty(facts):
+    is_empty = _is_empty(facts) and report.capacity_call is None  # such a call may still launch something
+    if pool.metadata.deletion_timestamp is not None and is_held and is_empty:
         return [LetPoolGo()]
     status = pool_status.status_of(pool, facts, report, now=now)
     return [ReportPool(pool=pool, status=status)] if pool_status.worth_writing(pool.status, status) else []

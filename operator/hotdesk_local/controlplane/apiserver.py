@@ -105,10 +105,13 @@ def get(path: str, *, port: int, files: Files, token: str) -> bool | None:
         return None
 
 
-def watch(path: str, *, port: int, files: Files, token: str) -> Iterator[dict[str, Any]]:
-    """Yield what happens to the objects of a path, those that exist first, until the API server ends the watch."""
+def watch(path: str, *, since: int, port: int, files: Files, token: str) -> Iterator[dict[str, Any]]:
+    """Yield what happens to the objects of a path after a version, until the API server ends the watch.
+
+    After version 0 that is those that exist first.
+    """
     with closing(_connect(port=port, files=files, timeout=None)) as connection:
-        for line in _ask(connection, f"{path}?watch=1", token=token):
+        for line in _ask(connection, f"{path}?watch=1{f'&resourceVersion={since}' if since else ''}", token=token):
             yield json.loads(line)
 
 

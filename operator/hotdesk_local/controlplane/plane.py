@@ -140,10 +140,13 @@ class ControlPlane:
             raise LocalStackError(f"kubectl {' '.join(map(str, arguments))} failed: {said}")
         return done
 
-    def watch(self, path: str) -> Iterator[dict[str, Any]]:
-        """Yield watch events, {"type": "ADDED", "object": …}, of a path like /api/v1/pods, as the administrator."""
+    def watch(self, path: str, *, since: int = 0) -> Iterator[dict[str, Any]]:
+        """Yield watch events, {"type": "ADDED", "object": …}, of a path like /api/v1/pods, as the administrator.
+
+        `since` is the resourceVersion to go on from; 0 begins with what exists.
+        """
         token = read_or_make_token(self.files.tokens)
-        return watch(path, port=self._port("apiserver_port"), files=self.files, token=token)
+        return watch(path, since=since, port=self._port("apiserver_port"), files=self.files, token=token)
 
     def kubeconfig_for(self, *, namespace: str, service_account: str) -> Path:
         """Write a kubeconfig with the rights of a ServiceAccount (which must exist), and return its path."""

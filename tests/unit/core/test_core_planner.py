@@ -191,6 +191,16 @@ class TestDeletion:
         known.set_pool(self.DELETED)
         assert LetPoolGo not in kinds(known)
 
+    def test_it_waits_for_a_look_that_shows_what_the_last_capacity_call_launched(self):
+        known = facts(of=self.DELETED, desired=0)
+        known.capacity_answered(at=after(5), desired=0)
+        assert LetPoolGo not in kinds(known)
+        known.observe(observation(group(desired=0), at=after(6)))
+        assert LetPoolGo in kinds(known)
+
+    def test_it_waits_while_a_raising_call_may_still_launch_something(self):
+        assert LetPoolGo not in kinds(facts(of=self.DELETED, desired=0), LATE)
+
     def test_it_does_not_wait_for_a_group_that_is_gone(self):
         known = facts(of=self.DELETED)
         known.observe(observation(None))
