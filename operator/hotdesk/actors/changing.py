@@ -1,9 +1,10 @@
 """Changing AWS: capacity under its record, set-up, protection, tags, detaches and terminations."""
 
 import logging
+from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from hotdesk.actors.recording import PoolRecord
 from hotdesk.actors.world import World
@@ -23,6 +24,8 @@ from hotdesk.ports import Fleet, HotdeskError, NotFound, Unanswered
 
 log = logging.getLogger(__name__)
 
+_ANSWERED_KEPT = 16  # an earlier record may still stand in the pool's status while later ones fail to be written
+
 
 @dataclass(slots=True)
 class Changes:
@@ -31,7 +34,8 @@ class Changes:
     facts: PoolFacts
     world: World
     record: PoolRecord
-    answered: CapacityCall | None = None  # our latest recorded call that AWS did answer
+    answered: deque[CapacityCall] = field(default_factory=lambda: deque(maxlen=_ANSWERED_KEPT))
+    """Our recorded calls that AWS has answered, or that were never sent."""
 
     async def capacity(self, action: SetDesired | SetMaxSize) -> None:
         """Send one capacity call. A raising one is recorded first: whoever comes next must know it may be on its way.
@@ -47,7 +51,7 @@ class Changes:
             try:
                 await self.record.record_call(record)
             except HotdeskError:
-                self.answered = record  # written or not: the call it speaks of is not sent
+                self.answered.append(record)  # written or not: the call it speaks of is not sent
                 raise
         try:
             await self._send(action)
@@ -134,4 +138,4 @@ class Changes:
 
     def _note_answer(self, record: CapacityCall, *, raises: bool) -> None:
         if raises:
-            self.answered = record
+            self.answered.append(record)

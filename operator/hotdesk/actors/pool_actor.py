@@ -219,7 +219,7 @@ class PoolActor:
     def _late_call(self) -> CapacityCall | None:
         """Return the raising call that may still take effect: sent lately, and not known to be answered."""
         call = self.facts.pool.status.capacity_call if self.facts.pool is not None else None
-        if call is None or call == self._effects.changes.answered:
+        if call is None or call in self._effects.changes.answered:
             return None
         is_recent = self._world.clock.now() - call.sent_at < self._world.pace.late_call
         return call if is_recent else None
