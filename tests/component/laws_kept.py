@@ -18,6 +18,7 @@ class Laws:
         self._ceilings: dict[str, int] = {}
         self._published: dict[str, tuple[str, int]] = {}  # UID -> machine and slot, while the workspace exists
         self._records: dict[str, Json] = {}  # the latest of each machine, deleted ones too
+        self._decided: set[str] = set()  # machines that were to be ended by any record of them: reap is one-way
         self._claimed: dict[str, set[str]] = {}  # machine -> UIDs that hold it now
         self.used: dict[str, set[str]] = {}  # machine -> UIDs that were ever published on it
         self._broken: list[str] = []
@@ -33,8 +34,7 @@ class Laws:
             if self._fleet.peak_live[group] > ceiling:
                 self._broken.append(f"law 3: {self._fleet.peak_live[group]} live machines of {group}, not {ceiling}")
         for name, death in self._fleet.deaths.items():
-            reap = self._records.get(name, {}).get("spec", {}).get("reap")
-            if death.cause in _OURS and reap is None:
+            if death.cause in _OURS and name not in self._decided:
                 self._broken.append(f"law 2: {name} was ended by {death.cause} without a decision to reap it")
             if death.cause == "scale-in" and self.used.get(name):
                 self._broken.append(f"law 2: {name} was in use and ended by scale-in")
@@ -66,6 +66,8 @@ class Laws:
     def _see_machine(self, stored: Json) -> None:
         name = stored["metadata"]["name"]
         self._records[name] = stored
+        if stored["spec"].get("reap") is not None:
+            self._decided.add(name)
         self._claimed[name] = {claim["workspace"]["uid"] for claim in stored["spec"].get("claims", ())}
 
     def _slots(self, name: str) -> int:
