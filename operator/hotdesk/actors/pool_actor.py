@@ -67,6 +67,8 @@ class PoolActor:
     def set_surroundings(self, surroundings: Surroundings) -> None:
         """Take in what lies outside the pool."""
         self.facts.set_surroundings(replace(surroundings, schedule_fault=self._schedule_fault))
+        if self.facts.observation is None:
+            self._hurry()
         self._news.set()
 
     def upsert_workspace(self, workspace: Workspace) -> None:

@@ -90,6 +90,8 @@ class PoolFacts:
     def set_surroundings(self, surroundings: Surroundings) -> None:
         """Take in namespaces, priorities and the pool's rival."""
         if surroundings != self.surroundings:
+            if surroundings.rival != self.surroundings.rival:
+                self._forget_aws()  # what was seen while another pool managed the group is no ground to act on
             self.surroundings = surroundings
             self._reconsider_everybody()
 

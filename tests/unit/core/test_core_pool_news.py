@@ -10,6 +10,7 @@ from factories import (
     POOL_TAGS,
     after,
     claim,
+    facts,
     group,
     instance,
     machine,
@@ -263,3 +264,12 @@ class PoolNews(RuleBasedStateMachine):
 
 TestPoolNews = PoolNews.TestCase
 TestPoolNews.settings = settings(max_examples=40, stateful_step_count=25)
+
+
+def test_what_was_seen_beside_a_rival_is_forgotten_when_it_goes():
+    known = facts(inside=[1, 2])
+    known.set_surroundings(Surroundings(rival="elder"))
+    known.observe(observation(group([member(1), member(2)])))
+    known.set_surroundings(Surroundings())
+    assert known.observation is None
+    assert not known.unregistered, "a member may have been ended by the elder since it was seen"
