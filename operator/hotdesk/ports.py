@@ -55,11 +55,11 @@ class Store(Protocol):
     Denied without the permission, Refused if the API server finds the object invalid.
     """
 
-    async def list_workspaces(self) -> Sequence[Workspace]:
-        """Every Workspace there is."""
+    async def list_workspaces(self, known: Mapping[str, Workspace] | None = None) -> Sequence[Workspace]:
+        """Every Workspace there is; one of `known`, by UID, is that same object if it has not changed."""
 
-    async def list_machines(self) -> Sequence[Machine]:
-        """Every Machine there is."""
+    async def list_machines(self, known: Mapping[str, Machine] | None = None) -> Sequence[Machine]:
+        """Every Machine there is; one of `known`, by UID, is that same object if it has not changed."""
 
     async def list_pools(self) -> Sequence[MachinePool]:
         """Every MachinePool there is."""

@@ -18,8 +18,8 @@ class Settings(BaseSettings):
     """Their port; 0 takes a free one and logs it."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["json", "text"] = "json"
-    resync_seconds: float = Field(default=60, gt=0)
-    """How often everything is listed and compared, to find what a watch has missed."""
+    resync_seconds: float = Field(default=300, gt=0)
+    """How often everything is listed and compared even though no watch began anew, which asks for it at once."""
     look_seconds: float = Field(default=20, gt=0)
     """How often AWS is looked at when nothing moves."""
     look_moving_seconds: float = Field(default=1, gt=0)

@@ -314,6 +314,15 @@ class StoreContract:
         }
 
     @in_world
+    async def test_list_gives_back_what_is_known_and_unchanged(self, world: World):
+        same, changed = await world.create_machine(), await world.create_machine()
+        known = {made.metadata.uid: made for made in (same, changed)}
+        now = await world.store.patch_machine(changed, claims=[claim()])
+        found = {machine.metadata.name: machine for machine in await world.store.list_machines(known)}
+        assert found[same.metadata.name] is same
+        assert found[changed.metadata.name] == now
+
+    @in_world
     async def test_list_shows_what_was_written_just_before(self, world: World):
         workspace = await world.store.patch_workspace_status(await world.create_workspace(), RUNNING)
         assert workspace in await world.store.list_workspaces()

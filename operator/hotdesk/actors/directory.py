@@ -79,9 +79,12 @@ class Directory:
         store = self._world.store
         namespaces, priorities = await store.list_namespace_labels(), await store.list_priorities()
         self._surround(namespaces=namespaces, priorities=priorities)
+        actors = self._actors.values()
+        held = {made.metadata.uid: made for actor in actors for made in actor.facts.machines.values()}
+        served = {uid: workspace for actor in actors for uid, workspace in actor.facts.workspaces.items()}
         pools = self._take_in(await store.list_pools())
-        machines = self._take_in(await store.list_machines())
-        workspaces = self._take_in(await store.list_workspaces())
+        machines = self._take_in(await store.list_machines(held))
+        workspaces = self._take_in(await store.list_workspaces(served))
         listed = {("pool", pool.metadata.name) for pool in pools}
         listed |= {("machine", machine.metadata.name) for machine in machines}
         listed |= {("workspace", workspace.metadata.uid) for workspace in workspaces}

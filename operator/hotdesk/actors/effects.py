@@ -52,7 +52,7 @@ SHOWS_IN_AWS = (  # what is worth another look at once
     TerminateInstance,
 )
 _BACKGROUND_WRITES = 4  # at once; claims have no such limit, and go first on the wire
-_GIVING_WAY = 0.2  # seconds that a background write stands back while claims are made: 20 a second at most then
+_GIVING_WAY = 1.0  # seconds between two writes that can wait, while claims are made
 _CLAIMS_ARE_MADE = 0.5  # seconds after a claim for which more are expected
 _IN_BACKGROUND = (ReportWorkspace, RegisterMachine, ReportMachine, ForgetMachine, ReportPool)
 
@@ -76,6 +76,7 @@ class Effects:
         self._running: dict[Key, asyncio.Task[None]] = {}
         self._background = asyncio.Semaphore(_BACKGROUND_WRITES)
         self._claimed = float("-inf")  # monotonic seconds of the latest claim
+        self._gave_way = float("-inf")  # monotonic seconds of the latest write that could have waited
         self._changed = changed
         self._aws_changed = aws_changed
 
@@ -93,7 +94,9 @@ class Effects:
         if isinstance(action, ClaimSlots):
             self._claimed = self._world.clock.monotonic()
             self._spawn(("claim", *action.key), action)
-        elif action.key not in self._running and not self._backoff.holds(_patience_key(action)):
+        elif action.key in self._running or self._backoff.holds(_patience_key(action)) or self._gives_way(action):
+            return
+        else:
             self._spawn(action.key, action)
 
     async def drain(self) -> None:
@@ -115,8 +118,6 @@ class Effects:
         try:
             if isinstance(action, _IN_BACKGROUND):
                 async with self._background:
-                    if self._gives_way(action):
-                        await asyncio.sleep(_GIVING_WAY)
                     settled = self._is_outdated(action) or await self._execute(action)
             else:
                 settled = await self._execute(action)
@@ -186,9 +187,18 @@ class Effects:
         return True
 
     def _gives_way(self, action: Action) -> bool:
-        """Tell whether a write can wait while people are being served: nobody is kept from a machine by it."""
-        if self._facts.waiting or self._world.clock.monotonic() - self._claimed > _CLAIMS_ARE_MADE:
+        """Tell whether an action waits because people are being served; now and then one is let through."""
+        now = self._world.clock.monotonic()
+        are_made = self._facts.serving or now - self._claimed < _CLAIMS_ARE_MADE
+        if self._facts.waiting or not are_made or not self._can_wait(action):
             return False
+        if now - self._gave_way < _GIVING_WAY:
+            return True
+        self._gave_way = now
+        return False
+
+    def _can_wait(self, action: Action) -> bool:
+        """Tell whether a write keeps nobody from a machine."""
         match action:
             case ReportMachine(status=status):
                 return status.phase != "Idle"

@@ -33,6 +33,10 @@ class Subject(Protocol):
         """Whether AWS has work under way that the pool waits for."""
 
     @property
+    def is_waited_for(self) -> bool:
+        """Whether people wait for what the next look may show."""
+
+    @property
     def size(self) -> int:
         """How many members its group has, as far as it knows."""
 
@@ -117,8 +121,8 @@ class Observer:
 
     def _wait_of(self, schedule: _Schedule) -> float:
         pace = self._world.pace
-        every = pace.look_moving if schedule.subject.is_moving else pace.look
-        if schedule.hurried:
+        every = pace.look_moving if schedule.hurried or schedule.subject.is_moving else pace.look
+        if schedule.hurried and schedule.subject.is_waited_for:
             every = pace.look_gap
         every *= max(1.0, schedule.subject.size / _LARGE)  # an answer costs what the group has members
         return schedule.looked + every.total_seconds() - self._world.clock.monotonic()

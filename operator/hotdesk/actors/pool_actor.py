@@ -119,6 +119,11 @@ class PoolActor:
         return self.facts.pool.spec.aws.auto_scaling_group_name
 
     @property
+    def is_waited_for(self) -> bool:
+        """Whether people wait for a machine."""
+        return bool(self.facts.waiting)
+
+    @property
     def size(self) -> int:
         """How many members its group has, as far as it knows."""
         return len(self.facts.members)

@@ -24,6 +24,7 @@ from hotdesk.core.pool_facts import PoolFacts
 from hotdesk.core.standing import Standing, is_running, is_safe_member
 from hotdesk.core.tags import POOL_TAG
 
+REGISTER_AT_ONCE = 50  # records planned per pass; few are written at a time, and who is left out is planned again
 PROTECT_AT_ONCE = 50  # ids, AWS's limit for SetInstanceProtection
 LABEL_AT_ONCE = 200  # ids; EC2's limit for CreateTags is 1,000
 _WITHOUT_PROBE_DEADLINE = timedelta(minutes=10)
@@ -59,8 +60,9 @@ class BootRecord:
 
 
 def plan_records(facts: PoolFacts) -> Iterator[RegisterMachine | ForgetMachine]:
-    """Give every member a record, and delete the records of machines that EC2 has terminated."""
-    for name in sorted(facts.unregistered):
+    """Give every member a record, those in service first; delete the records of machines that EC2 has terminated."""
+    arrived = [name for name in facts.unregistered if facts.members[name].lifecycle == "InService"]
+    for name in sorted(arrived or facts.unregistered)[:REGISTER_AT_ONCE]:
         member = facts.members[name]
         yield RegisterMachine(name=name, zone=member.zone, slots=facts.slots_per_machine)
     for name in facts.by_standing[Standing.GONE]:

@@ -27,7 +27,9 @@ def plan_securing(
     AWS would launch a machine too many for each; that is waited for, but not for long.
     """
     # A claim under way is not published yet: no call about its machine may come before the user has the IP.
-    unsecured = sorted((facts.machines[name] for name in facts.unsecured - facts.busy), key=claimed_at)
+    # One that was detached is left alone until a look shows what came of it.
+    names = (name for name in facts.unsecured - facts.busy if not facts.is_stale(name))
+    unsecured = sorted((facts.machines[name] for name in names), key=claimed_at)
     exposed = [machine for machine in unsecured if now - published_at(facts, machine) >= LINGER / 2]
     untagged = [machine for machine in exposed if is_untagged(facts, machine)]
     detachable = [machine for machine in exposed if _may_be_detached(facts, machine, now=now)]
@@ -83,7 +85,7 @@ def _tag_batch(facts: PoolFacts, untagged: list[Machine]) -> tuple[tuple[str, ..
 def _may_be_detached(facts: PoolFacts, machine: Machine, *, now: datetime) -> bool:
     name = machine.metadata.name
     member, instance = facts.members.get(name), facts.instances.get(name)
-    if member is None or instance is None or member.lifecycle != "InService" or facts.is_stale(name):
+    if member is None or instance is None or member.lifecycle != "InService":
         return False
     return not is_untagged(facts, machine) or _is_late(machine, now=now)
 

@@ -17,7 +17,7 @@ from botocore.credentials import (
     DeferredRefreshableCredentials,
 )
 
-from hotdesk.adapters.aws.instances_xml import read_leanly
+from hotdesk.adapters.aws.answers import read_auto_scaling_leanly, read_ec2_leanly
 
 Service = Literal["autoscaling", "ec2"]
 
@@ -66,8 +66,8 @@ class Clients:
         client: Any = self._session.client(
             service, endpoint_url=self._target.endpoint_url, config=self._config(attempts=attempts)
         )
-        if service == "ec2":
-            read_leanly(client)
+        read_leanly = {"ec2": read_ec2_leanly, "autoscaling": read_auto_scaling_leanly}[service]
+        read_leanly(client)
         return client
 
     def _config(self, *, attempts: int) -> Config:

@@ -39,13 +39,13 @@ class KubeStore:
         self._session = session
         self._writer = Writer(session, observer=on_write)
 
-    async def list_workspaces(self) -> Sequence[Workspace]:
+    async def list_workspaces(self, known: Mapping[str, Workspace] | None = None) -> Sequence[Workspace]:
         """Return every Workspace; one that cannot be read is logged and left out."""
-        return await list_objects(self._session, WORKSPACES)
+        return await list_objects(self._session, WORKSPACES, known=known)
 
-    async def list_machines(self) -> Sequence[Machine]:
+    async def list_machines(self, known: Mapping[str, Machine] | None = None) -> Sequence[Machine]:
         """Return every Machine; one that cannot be read is logged and left out."""
-        return await list_objects(self._session, MACHINES)
+        return await list_objects(self._session, MACHINES, known=known)
 
     async def list_pools(self) -> Sequence[MachinePool]:
         """Return every MachinePool; one that cannot be read is logged and left out."""

@@ -1,4 +1,4 @@
-"""The lean parser reads what botocore's own parser reads."""
+"""Long answers are read leanly, and as botocore's own parser reads them."""
 
 from datetime import UTC, datetime
 from xml.parsers.expat import ExpatError
@@ -8,7 +8,7 @@ import pytest
 from botocore.awsrequest import AWSResponse
 from botocore.parsers import ResponseParserError, create_parser
 
-from hotdesk.adapters.aws import convert, instances_xml
+from hotdesk.adapters.aws import answers, convert, lean_xml
 
 _TWO_PAGES_OF_AWS = b"""<?xml version="1.0" encoding="UTF-8"?>
 <DescribeInstancesResponse xmlns="http://ec2.amazonaws.com/doc/2016-11-15/">
@@ -62,10 +62,84 @@ _TWO_PAGES_OF_AWS = b"""<?xml version="1.0" encoding="UTF-8"?>
 </DescribeInstancesResponse>
 """
 
+_A_GROUP_OF_AWS = b"""<?xml version="1.0" encoding="UTF-8"?>
+<DescribeAutoScalingGroupsResponse xmlns="http://autoscaling.amazonaws.com/doc/2011-01-01/">
+  <DescribeAutoScalingGroupsResult>
+    <AutoScalingGroups>
+      <member>
+        <AutoScalingGroupName>desks &amp; chairs</AutoScalingGroupName>
+        <AutoScalingGroupARN>arn:aws:autoscaling:eu-west-1:1:autoScalingGroup:x</AutoScalingGroupARN>
+        <MinSize>0</MinSize><MaxSize>12</MaxSize><DesiredCapacity>3</DesiredCapacity>
+        <AvailabilityZones><member>eu-west-1a</member><member>eu-west-1b</member></AvailabilityZones>
+        <HealthCheckType>EC2</HealthCheckType><CreatedTime>2026-05-09T07:29:33.000Z</CreatedTime>
+        <LaunchTemplate><LaunchTemplateId>lt-1</LaunchTemplateId><Version>1</Version></LaunchTemplate>
+        <Instances>
+          <member>
+            <InstanceId>i-0000000000000000a</InstanceId><InstanceType>m5.large</InstanceType>
+            <AvailabilityZone>eu-west-1a</AvailabilityZone><LifecycleState>InService</LifecycleState>
+            <HealthStatus>Healthy</HealthStatus>
+            <LaunchTemplate><LaunchTemplateId>lt-1</LaunchTemplateId><Version>1</Version></LaunchTemplate>
+            <ProtectedFromScaleIn>true</ProtectedFromScaleIn>
+          </member>
+          <member>
+            <InstanceId>i-0000000000000000b</InstanceId>
+            <AvailabilityZone>eu-west-1b</AvailabilityZone><LifecycleState>Pending</LifecycleState>
+            <HealthStatus>Unhealthy</HealthStatus><ProtectedFromScaleIn>false</ProtectedFromScaleIn>
+          </member>
+        </Instances>
+        <SuspendedProcesses>
+          <member><ProcessName>AZRebalance</ProcessName><SuspensionReason>by hand</SuspensionReason></member>
+        </SuspendedProcesses>
+        <Tags>
+          <member>
+            <Key>hotdesk.dev/pool</Key><Value>blue</Value><ResourceId>desks</ResourceId>
+            <PropagateAtLaunch>true</PropagateAtLaunch>
+          </member>
+          <member><Key>team</Key><Value>x</Value><PropagateAtLaunch>false</PropagateAtLaunch></member>
+        </Tags>
+        <NewInstancesProtectedFromScaleIn>true</NewInstancesProtectedFromScaleIn>
+        <CapacityRebalance>false</CapacityRebalance><MaxInstanceLifetime>86400</MaxInstanceLifetime>
+        <Status>Delete in progress</Status>
+      </member>
+      <member>
+        <AutoScalingGroupName>empty</AutoScalingGroupName><Instances/><SuspendedProcesses/><Tags/>
+      </member>
+    </AutoScalingGroups>
+    <NextToken>more==</NextToken>
+  </DescribeAutoScalingGroupsResult>
+  <ResponseMetadata><RequestId>7c6e177f-f082-11e1-ac58-3714bEXAMPLE</RequestId></ResponseMetadata>
+</DescribeAutoScalingGroupsResponse>
+"""
+
 
 @pytest.fixture(scope="module")
 def ec2():
     return boto3.client("ec2", region_name="eu-west-1", aws_access_key_id="test", aws_secret_access_key="test")
+
+
+def test_groups_are_read_as_botocore_reads_them():
+    client = boto3.client(
+        "autoscaling", region_name="eu-west-1", aws_access_key_id="test", aws_secret_access_key="test"
+    )
+    theirs = _answered(client, "DescribeAutoScalingGroups", body=_A_GROUP_OF_AWS).describe_auto_scaling_groups()
+    answers.read_auto_scaling_leanly(client)
+    ours = client.describe_auto_scaling_groups()
+    found = convert.groups_of(ours)
+    assert found == convert.groups_of(theirs)
+    assert set(found) == {"desks & chairs", "empty"}
+    assert [member.protected for member in found["desks & chairs"].members.values()] == [True, False]
+    assert ours["NextToken"] == theirs["NextToken"] == "more=="
+    assert "AvailabilityZones" not in ours["AutoScalingGroups"][0]
+
+
+def test_number_that_is_none_is_an_error_of_botocore():
+    client = boto3.client(
+        "autoscaling", region_name="eu-west-1", aws_access_key_id="test", aws_secret_access_key="test"
+    )
+    answers.read_auto_scaling_leanly(client)
+    body = _A_GROUP_OF_AWS.replace(b"<MinSize>0<", b"<MinSize>none<")
+    with pytest.raises(ValueError, match="none"):
+        _answered(client, "DescribeAutoScalingGroups", body=body).describe_auto_scaling_groups()
 
 
 def test_it_reads_what_botocore_reads(ec2):
@@ -74,20 +148,20 @@ def test_it_reads_what_botocore_reads(ec2):
     theirs = create_parser(model.resolved_protocol).parse(
         {"status_code": 200, "headers": {}, "body": _TWO_PAGES_OF_AWS}, shape
     )
-    ours = instances_xml.parse(_TWO_PAGES_OF_AWS)
+    ours = lean_xml.parse(_TWO_PAGES_OF_AWS, answers.INSTANCES)
     assert convert.instances_of(ours) == convert.instances_of(theirs)
     assert len(convert.instances_of(ours)) == 3
     assert ours["NextToken"] == theirs["NextToken"] == "more=="
 
 
 def test_pieces_of_any_size_read_the_same(monkeypatch: pytest.MonkeyPatch):
-    whole = instances_xml.parse(_TWO_PAGES_OF_AWS)
-    monkeypatch.setattr(instances_xml, "_PIECE", 7)
-    assert instances_xml.parse(_TWO_PAGES_OF_AWS) == whole
+    whole = lean_xml.parse(_TWO_PAGES_OF_AWS, answers.INSTANCES)
+    monkeypatch.setattr(lean_xml, "_PIECE", 7)
+    assert lean_xml.parse(_TWO_PAGES_OF_AWS, answers.INSTANCES) == whole
 
 
 def test_absent_fields_of_one_instance_are_not_those_of_another():
-    found = convert.instances_of(instances_xml.parse(_TWO_PAGES_OF_AWS))
+    found = convert.instances_of(lean_xml.parse(_TWO_PAGES_OF_AWS, answers.INSTANCES))
     last = found["i-0000000000000000c"]
     assert (last.private_ip, last.zone, last.launched_at, last.tags, last.spot) == (None, "", None, {}, False)
     assert found["i-0000000000000000a"].launched_at == datetime(2026, 5, 9, 7, 29, 33, tzinfo=UTC)
@@ -96,21 +170,26 @@ def test_absent_fields_of_one_instance_are_not_those_of_another():
 @pytest.mark.parametrize("body", [b"", b"<html><p>oops</html>", _TWO_PAGES_OF_AWS[:-40]])
 def test_broken_xml_is_an_error(body: bytes):
     with pytest.raises(ExpatError):
-        instances_xml.parse(body)
+        lean_xml.parse(body, answers.INSTANCES)
 
 
 def answer_with(client, *, status: int, body: bytes):
+    return _answered(client, "DescribeInstances", status=status, body=body)
+
+
+def _answered(client, operation: str, *, body: bytes, status: int = 200):
     """Let the client take `body` for the answer to whatever it sends."""
     response = AWSResponse("http://aws", status, {}, None)
     response._content = body
-    client.meta.events.register("before-send.ec2.DescribeInstances", lambda **_: response)
+    service = client.meta.service_model.service_id.hyphenize()
+    client.meta.events.register(f"before-send.{service}.{operation}", lambda **_: response)
     return client
 
 
 @pytest.fixture
 def lean():
     client = boto3.client("ec2", region_name="eu-west-1", aws_access_key_id="test", aws_secret_access_key="test")
-    instances_xml.read_leanly(client)
+    answers.read_ec2_leanly(client)
     return client
 
 
