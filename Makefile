@@ -36,6 +36,10 @@ test-fast: $(READY) ## Run what needs no control plane
 bench: $(READY) ## Measure claims against an ideal client, in one run
 	@PYTHONPATH=tests $(BIN)/python -m bench
 
+.PHONY: bench-scale
+bench-scale: $(READY) ## Measure claims, restart, memory and rest beside 10,000 workspaces, in half an hour
+	@PYTHONPATH=tests $(BIN)/python -m bench.scale
+
 .PHONY: lint
 lint: $(READY) ## Check style, types and layers
 	$(BIN)/ruff check .

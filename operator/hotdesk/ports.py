@@ -16,7 +16,7 @@ from hotdesk.api.v1alpha1 import (
     WorkspaceStatus,
 )
 from hotdesk.core.eligibility import Priorities
-from hotdesk.core.facts import Group, Instance, LaunchFailure
+from hotdesk.core.facts import Group, Instance, InstanceState, LaunchFailure
 
 
 class HotdeskError(Exception):
@@ -115,8 +115,10 @@ class Fleet(Protocol):
     async def describe_instances(self, ids: Collection[str]) -> Mapping[str, Instance]:
         """Instances by id; one that EC2 does not know is absent. At most 200 ids ride in one call."""
 
-    async def describe_pool_instances(self, pools: Collection[str]) -> Mapping[str, Instance]:
-        """Every instance that carries the tag of one of these pools, in pages of 1,000."""
+    async def describe_pool_instances(
+        self, pools: Collection[str], *, states: Collection[InstanceState] | None = None
+    ) -> Mapping[str, Instance]:
+        """Every instance that carries the tag of one of these pools, in these states if given; pages of 1,000."""
 
     async def describe_launch_failures(self, *, group: str, since: datetime) -> Sequence[LaunchFailure]:
         """Failed launches since then, newest first."""

@@ -28,8 +28,6 @@ from hotdesk_local.stack import LocalStack
 _RESULTS = Path(".hotdesk/bench")
 # Machines only exist in EC2's answers: nobody opens a workspace here.
 _AWS = {"serve": False, "terminate": 0, "forget": 5}
-# The API server shares the cores here; with Go's default it spends a fifth of them on collecting garbage.
-_GO = {"GOGC": "400"}
 
 
 def main() -> None:
@@ -37,11 +35,11 @@ def main() -> None:
     plan = _plan()
     began = time.monotonic()
     folder = Path(tempfile.mkdtemp(prefix="hotdesk-bench-"))
-    os.environ.update(_GO)
+    collect_seldom()
     stack = LocalStack.start(folder, operator=False, aws_config=_AWS, progress=Progress())
     try:
-        _say(opening())
-        results = carry_out(plan, _bench(stack), began=began, say=_say)
+        say(opening())
+        results = carry_out(plan, make_bench(stack), began=began, say=say)
     except Broken as broken:
         sys.exit(f"\nBROKEN: {broken}\nThe logs are in {folder}/logs.")
     finally:
@@ -49,10 +47,16 @@ def main() -> None:
     shutil.rmtree(folder)
     _show(results)
     seconds = time.monotonic() - began
-    _say(f"\n{seconds:.0f} s in all. Every figure: {_write(results, seconds=seconds)}")
+    say(f"\n{seconds:.0f} s in all. Every figure: {_write(results, seconds=seconds)}")
 
 
-def _bench(stack: LocalStack) -> Bench:
+def collect_seldom() -> None:
+    """Have the API server and etcd collect garbage seldom: they share the cores, and spend a fifth of theirs on it."""
+    os.environ["GOGC"] = "400"
+
+
+def make_bench(stack: LocalStack) -> Bench:
+    """Return everything that measures, on a stack of its own; it makes the group of its pool."""
     plane = stack.controlplane
     access = Access(url=plane.url, authority=str(plane.files.certificate), token=read_or_make_token(plane.files.tokens))
     stack.create_group(POOL, max_size=0)
@@ -67,11 +71,11 @@ def _bench(stack: LocalStack) -> Bench:
 
 def _show(results: Results) -> None:
     for measured in results.shapes.values():
-        _say(f"\n{shown(measured)}")
+        say(f"\n{shown(measured)}")
     if results.saturation is not None:
-        _say(f"\n{shown_saturation(results.saturation)}")
+        say(f"\n{shown_saturation(results.saturation)}")
     if results.left_out:
-        _say(f"\nLeft out for want of time: {', '.join(results.left_out)}")
+        say(f"\nLeft out for want of time: {', '.join(results.left_out)}")
 
 
 def _write(results: Results, *, seconds: float) -> Path:
@@ -96,7 +100,7 @@ def _facts(measured: Measured) -> dict[str, Any]:
     }
 
 
-def _say(words: str) -> None:
+def say(words: str) -> None:
     sys.stdout.write(f"{words}\n")
     sys.stdout.flush()
 

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, TypeVar
 
+from bench.settled import LABEL
 from bench.wire import MACHINES, NAMESPACE, WORKSPACES, Access, Wire, wire
 
 T = TypeVar("T")
@@ -26,8 +27,8 @@ class Cluster:
         self._access = access
 
     def machines(self) -> list[dict[str, Any]]:
-        """Return every Machine."""
-        return self._do(lambda opened: _items(opened, MACHINES))
+        """Return every Machine but those that were settled before."""
+        return self._do(lambda opened: _items(opened, f"{MACHINES}?labelSelector=!{LABEL}"))
 
     def workspaces(self) -> list[dict[str, Any]]:
         """Return every Workspace of the bench."""
@@ -37,6 +38,12 @@ class Cluster:
         """Make the namespace of the load."""
         body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}
         self._do(lambda opened: opened.create("/api/v1/namespaces", body))
+
+    def ask(self, name: str, *, pool: str) -> None:
+        """Create one Workspace."""
+        meta, spec = {"name": name}, {"pool": pool, "owner": "ada", "project": "bench"}
+        body = {"apiVersion": "hotdesk.dev/v1alpha1", "kind": "Workspace", "metadata": meta, "spec": spec}
+        self._do(lambda opened: opened.create(WORKSPACES, body))
 
     def unclaim(self, names: Iterable[str]) -> None:
         """Make machines that the floor has claimed idle again."""

@@ -65,7 +65,7 @@ class Bench:
 
     def floor(self, shape: Shape) -> Run:
         """Measure the ideal client, with the operator stopped, and give its machines back."""
-        self._tidy()
+        self.tidy()
         idle = [_handed(machine) for machine in self.cluster.machines() if _is_idle(machine)]
         with Child("floor", self.access, machines=idle) as floor:
             seen = self._load(shape)
@@ -135,7 +135,7 @@ class Bench:
             call.changes and any(call.time < visible[name] for name in call.named & visible.keys()) for call in calls
         )
 
-    def _tidy(self) -> None:
+    def tidy(self) -> None:
         """Stop the operator and remove what it has claimed, machines included: the rest is idle."""
         self.operator.stop()
         used = [m["metadata"]["name"] for m in self.cluster.machines() if not _is_idle(m)]

@@ -25,9 +25,15 @@ def shown_saturation(pair: SaturationPair) -> str:
                 f"  {who:<10}{found.rate:>6}/s   (p99 by rate: {_tried(found.tried)})"
                 for who, found in (("floor", pair.floor), ("Hotdesk", pair.hotdesk))
             ),
-            f"  {_judged(verdict)}",
+            f"  {judged(verdict)}",
         ]
     )
+
+
+def judged(verdict: Verdict) -> str:
+    """Return one target beside its figure."""
+    sign, word = ">=" if verdict.at_least else "<=", "met    " if verdict.met else "NOT MET"
+    return f"{word}  {verdict.figure:.2f} {verdict.target} (target {sign} {verdict.limit:g})"
 
 
 def opening() -> str:
@@ -51,7 +57,7 @@ def _shape(measured: Measured) -> Iterator[str]:
     ratios = "".join(f"{measured.ratio(name):>8.2f}x" for name in ("p50", "p90", "p99", "max"))
     yield f"  {'ratio':<12}{ratios}{'   median of the pairs' if times > 1 else ''}"
     yield from (f"  {line}" for line in _costs(measured.pairs))
-    yield from (f"  {_judged(verdict)}" for verdict in verdicts(measured))
+    yield from (f"  {judged(verdict)}" for verdict in verdicts(measured))
 
 
 def _row(who: str, run: Run) -> str:
@@ -84,11 +90,6 @@ def _costs(pairs: list[Pair]) -> Iterator[str]:
 
 def _sum(costs: list[Costs], key: str) -> int:
     return sum(cost.writes.get(key, 0) for cost in costs)
-
-
-def _judged(verdict: Verdict) -> str:
-    sign, word = ">=" if verdict.at_least else "<=", "met    " if verdict.met else "NOT MET"
-    return f"{word}  {verdict.figure:.2f} {verdict.target} (target {sign} {verdict.limit:g})"
 
 
 def _tried(tried: dict[int, float]) -> str:

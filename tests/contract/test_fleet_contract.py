@@ -231,6 +231,18 @@ def test_pool_instances_are_found_by_tag_whether_or_not_they_are_members(aws: Aw
     assert red <= set(aws.run(aws.fleet.describe_pool_instances(["blue", "red"])))
 
 
+def test_pool_instances_are_found_by_state(aws: Aws):
+    aws.add_group(GROUP, desired=2, tags={"hotdesk.dev/pool": "blue"})
+    blue = sorted(aws.members(GROUP, 2))
+    aws.run(aws.fleet.detach(group=GROUP, ids=blue))
+    aws.run(aws.fleet.terminate_instance(id=blue[0]))
+    ended = {InstanceState.SHUTTING_DOWN, InstanceState.TERMINATED}
+    found = aws.run(aws.fleet.describe_pool_instances(["blue"], states=ended))
+    assert blue[0] in found
+    assert blue[1] not in found
+    assert all(instance.state in ended for instance in found.values())
+
+
 def test_member_that_somebody_ends_is_replaced(aws: Aws):
     aws.add_group(GROUP, desired=1)
     (member,) = aws.members(GROUP, 1)

@@ -9,7 +9,7 @@ from enum import Enum, auto
 from typing import Any, TypeVar
 
 from fakes.awsworld import GroupState, MemberState, World
-from hotdesk.core.facts import Group, Instance, LaunchFailure
+from hotdesk.core.facts import Group, Instance, InstanceState, LaunchFailure
 from hotdesk.ports import Fleet, HotdeskError, Refused, Unanswered
 
 T = TypeVar("T")
@@ -128,11 +128,17 @@ class FakeFleet(World):
             "describe_instances", lambda: {i: m for i, m in self._visible().items() if i in wanted}, ids=wanted
         )
 
-    async def describe_pool_instances(self, pools: Collection[str]) -> Mapping[str, Instance]:
+    async def describe_pool_instances(
+        self, pools: Collection[str], *, states: Collection[InstanceState] | None = None
+    ) -> Mapping[str, Instance]:
         wanted = list(pools)
+
+        def is_wanted(found: Instance) -> bool:
+            return found.tags.get(POOL_TAG) in wanted and (states is None or found.state in states)
+
         return await self._call(
             "describe_pool_instances",
-            lambda: {i: m for i, m in self._visible().items() if m.tags.get(POOL_TAG) in wanted},
+            lambda: {name: found for name, found in self._visible().items() if is_wanted(found)},
             pools=wanted,
         )
 

@@ -129,6 +129,11 @@ class PoolActor:
         return len(self.facts.members)
 
     @property
+    def breadth(self) -> int:
+        """How many instances a complete look shows, as far as it knows."""
+        return len(self.facts.instances)
+
+    @property
     def is_idle(self) -> bool:
         """Whether nothing would be lost with the actor."""
         facts = self.facts

@@ -9,7 +9,7 @@ from typing import Final, TypeVar
 from hotdesk.adapters.aws import convert
 from hotdesk.adapters.aws.calls import Answer, Calls, Parameters
 from hotdesk.adapters.aws.clients import Service
-from hotdesk.core.facts import Group, Instance, LaunchFailure
+from hotdesk.core.facts import Group, Instance, InstanceState, LaunchFailure
 from hotdesk.core.tags import POOL_TAG
 from hotdesk.ports import NotFound, Refused
 
@@ -41,9 +41,11 @@ class AwsFleet:
         """Return instances by id; asked for by filter, since naming one unknown id would fail the whole call."""
         return await self._instances(filter_name="instance-id", values=ids)
 
-    async def describe_pool_instances(self, pools: Collection[str]) -> Mapping[str, Instance]:
-        """Return every instance with a pool's tag, in every state; EC2 shows terminated ones for about an hour."""
-        return await self._instances(filter_name=f"tag:{POOL_TAG}", values=pools)
+    async def describe_pool_instances(
+        self, pools: Collection[str], *, states: Collection[InstanceState] | None = None
+    ) -> Mapping[str, Instance]:
+        """Return every instance with a pool's tag, in these states if given; EC2 shows ended ones for about an hour."""
+        return await self._instances(filter_name=f"tag:{POOL_TAG}", values=pools, states=states)
 
     async def describe_launch_failures(self, *, group: str, since: datetime) -> Sequence[LaunchFailure]:
         """Return failed launches since then, newest first; none if the group does not exist."""
@@ -156,10 +158,13 @@ class AwsFleet:
         page = await self._calls.read("autoscaling", "DescribeAutoScalingInstances", asked, convert.lifecycles_of)
         return id in page.facts and not page.facts[id].startswith("Terminat")
 
-    async def _instances(self, *, filter_name: str, values: Collection[str]) -> Mapping[str, Instance]:
+    async def _instances(
+        self, *, filter_name: str, values: Collection[str], states: Collection[InstanceState] | None = None
+    ) -> Mapping[str, Instance]:
         found: dict[str, Instance] = {}
+        wanted = [{"Name": "instance-state-name", "Values": sorted(states)}] if states is not None else []
         for batch in _batches(values, size=_FILTER_VALUES):
-            asked = {"Filters": [{"Name": filter_name, "Values": batch}], "MaxResults": _EC2_PAGE}
+            asked = {"Filters": [{"Name": filter_name, "Values": batch}, *wanted], "MaxResults": _EC2_PAGE}
             async for instances in self._pages("ec2", "DescribeInstances", asked, convert.instances_of):
                 found |= instances
         return found
