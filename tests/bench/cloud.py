@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
+_OK = frozenset({http.HTTPStatus.OK})
+_OK_OR_GONE = _OK | {http.HTTPStatus.NOT_FOUND}
+
 
 @dataclass(frozen=True)
 class Call:
@@ -50,17 +53,17 @@ class Cloud:
         ]
 
     def terminate(self, ids: Iterable[str]) -> None:
-        """End instances, as a person would: it spends none of the operator's request quotas."""
-        self._ask([("POST", f"/_sim/machines/{name}/terminate", None) for name in ids])
+        """End instances, as a person would: it spends none of the operator's request quotas. Gone is as good."""
+        self._ask([("POST", f"/_sim/machines/{name}/terminate", None) for name in ids], fine=_OK_OR_GONE)
 
-    def _ask(self, requests: list[tuple[str, str, Any]]) -> list[Any]:
+    def _ask(self, requests: list[tuple[str, str, Any]], *, fine: frozenset[int] = _OK) -> list[Any]:
         with closing(http.client.HTTPConnection(self._address, timeout=60)) as connection:
             answers = []
             for method, path, body in requests:
                 connection.request(method, path, body=None if body is None else json.dumps(body))
                 response = connection.getresponse()
                 content = response.read()
-                if response.status != http.HTTPStatus.OK:
+                if response.status not in fine:
                     raise RuntimeError(f"{method} {path} was answered {response.status}: {content[:300]!r}")
                 answers.append(json.loads(content))
             return answers
