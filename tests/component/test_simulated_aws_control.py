@@ -232,7 +232,7 @@ def test_machines_show_every_change_with_its_cause(cloud: Cloud):
     ]
     assert ("state", "shutting-down", "reclaim") in changes
     assert ("health", "Unhealthy", "health-check") in changes
-    assert cloud.instance(machine)["StateReason"]["Code"] == "Server.SpotInstanceTermination"
+    assert cloud.instance(machine)["StateReason"]["Code"] == "Server.InternalError"
 
 
 def test_interference_with_an_unknown_machine_or_verb_is_refused(cloud: Cloud):

@@ -1,6 +1,7 @@
 """Auto Scaling groups as a whole: create, update, delete, describe, desired capacity."""
 
 from collections.abc import Mapping
+from typing import Any
 
 from hotdesk_local.aws import membership
 from hotdesk_local.aws.asg_tags import described, given_tags
@@ -11,7 +12,7 @@ from hotdesk_local.aws.filters import wanted as fitting
 from hotdesk_local.aws.launch_templates import read_template
 from hotdesk_local.aws.model import Group, Member, Params, Subnet
 from hotdesk_local.aws.pages import page
-from hotdesk_local.aws.wire import Rendered, Wire
+from hotdesk_local.aws.wire import Renders
 from hotdesk_local.aws.world import ACCOUNT, Handler, World
 
 DEFAULTS: Params = {
@@ -46,7 +47,7 @@ SHORTEST_LIFETIME = 86_400
 """Seconds (API reference, MaxInstanceLifetime); 0 switches it off."""
 
 
-def actions(wire: Wire) -> Mapping[str, Handler]:
+def actions(wire: Renders) -> Mapping[str, Handler]:
     """Return the handlers; `wire` writes a member once and again only after it changed."""
 
     def describe_groups(world: World, params: Params, _call: Call) -> Params:
@@ -262,7 +263,7 @@ def _passes(group: Group, one: Params) -> bool:
     raise validation(f"Filter type {name} is not correct. Allowed Filter types are: [tag-key, tag-value, tag:<key>]")
 
 
-def _shown(group: Group, wire: Wire, *, members: bool) -> Params:
+def _shown(group: Group, wire: Renders, *, members: bool) -> Params:
     return {
         **group.settings,
         "AutoScalingGroupName": group.name,
@@ -285,7 +286,7 @@ def _shown(group: Group, wire: Wire, *, members: bool) -> Params:
     }
 
 
-def _written(member: Member, wire: Wire) -> Rendered:
+def _written(member: Member, wire: Renders) -> Any:
     if member.rendered is None:
         member.rendered = wire.render("Instance", shown_member(member))
-    return Rendered(member.rendered)
+    return member.rendered

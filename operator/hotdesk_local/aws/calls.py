@@ -1,7 +1,6 @@
 """Every call the simulator has seen, and the count that orders all that happens."""
 
 from collections import deque
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
@@ -17,9 +16,11 @@ class Call:
     time: float
     service: str
     action: str
-    params: Mapping[str, Any]
+    params: dict[str, Any]
     status: int = 0
     error: str | None = None
+    doomed: bool = False
+    """It goes well, and what it began shall end badly."""
 
     @property
     def cause(self) -> str:
@@ -34,7 +35,7 @@ class CallLog:
     last: int = 0
     _calls: deque[Call] = field(default_factory=lambda: deque(maxlen=KEPT))
 
-    def begin(self, *, time: float, service: str, action: str, params: Mapping[str, Any]) -> Call:
+    def begin(self, *, time: float, service: str, action: str, params: dict[str, Any]) -> Call:
         """Record a call in the order in which it takes effect."""
         self.last += 1
         call = Call(n=self.last, time=time, service=service, action=action, params=params)

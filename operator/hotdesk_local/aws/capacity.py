@@ -2,10 +2,11 @@
 
 import re
 from collections.abc import Iterable, Mapping
+from math import inf
 
 from hotdesk_local.aws.config import Config
 from hotdesk_local.aws.errors import AwsError
-from hotdesk_local.aws.model import Instance, LaunchSpec, State
+from hotdesk_local.aws.model import STARTED, Instance, LaunchSpec, State
 
 _VCPUS: Mapping[str, int] = {"nano": 2, "micro": 2, "small": 2, "medium": 2, "large": 2, "xlarge": 4, "metal": 96}
 """By size, as in the T3, M5 and later families; `4xlarge` is four times `xlarge`."""
@@ -19,10 +20,13 @@ def shortage(
     config: Config,
 ) -> AwsError | None:
     """Return why one more instance cannot start, None when it can."""
-    if config.capacity is None and config.vcpu_quota is None:
+    if config.capacity is None and config.vcpu_quota is None and not config.zone_capacity:
         return None
-    starting = [i for i in instances if i.state in {State.PENDING, State.RUNNING, State.STOPPING}]
-    if config.capacity is not None and len(starting) >= config.capacity:
+    starting = [i for i in instances if i.state in STARTED]
+    here = sum(1 for i in starting if i.subnet.zone == zone)
+    if (config.capacity is not None and len(starting) >= config.capacity) or here >= config.zone_capacity.get(
+        zone, inf
+    ):
         return _no_capacity(spec.instance_type, zone)
     if config.vcpu_quota is not None:
         used = sum(vcpus(i.spec.instance_type) for i in starting if i.state is not State.STOPPING)

@@ -8,16 +8,13 @@ import orjson
 from aiohttp import web
 from pydantic import ValidationError
 
-from hotdesk_local.aws import clock
 from hotdesk_local.aws.errors import AwsError
 from hotdesk_local.aws.faults import Fault, Faults
 from hotdesk_local.aws.history import belongs
+from hotdesk_local.aws.interference import DEEDS, Deed
 from hotdesk_local.aws.model import Instance, State
 from hotdesk_local.aws.world import World
 from hotdesk_local.machines.host import Machines
-
-PERSON = "person"
-AWS = "reclaim"
 
 _Route = Callable[[web.Request], Awaitable[web.Response]]
 
@@ -76,6 +73,8 @@ class ControlApi:
             "tags": instance.tags,
             "disk": str(self.machines.disk(instance.id)),
             "serving": self.machines.is_serving(instance.id),
+            "reclaimedAt": self.world.spot.ends_at(instance),
+            "agent": self.world.guests.mood(instance),
             "hanging": self.machines.is_hanging(instance.id),
             "launched": instance.launched,
             "since": instance.since,
@@ -86,21 +85,11 @@ class ControlApi:
         instance = self.world.fleet.instances.get(request.match_info["id"])
         if instance is None:
             return _problem(404, f"There is no machine {request.match_info['id']}: see GET /_sim/machines.")
-        what, now, fleet = request.match_info["what"], clock.now(), self.world.fleet
+        deed = DEEDS.get(request.match_info["what"])
+        if deed is None:
+            return _problem(404, f"Choose one of {', '.join(DEEDS)}.")
         try:
-            match what:
-                case "terminate":
-                    fleet.terminate(instance, cause=PERSON, now=now)
-                case "stop":
-                    fleet.stop(instance, cause=PERSON, now=now)
-                case "start":
-                    fleet.start(instance, cause=PERSON, now=now)
-                case "reclaim":
-                    fleet.terminate(instance, cause=AWS, now=now, reason="Server.SpotInstanceTermination")
-                case "hang" | "heal":
-                    self.machines.hang(instance.id, hanging=what == "hang")
-                case _:
-                    return _problem(404, "Choose one of terminate, stop, start, reclaim, hang, heal.")
+            deed(Deed(self.world, self.machines, instance, said=await _body(request)))
         except AwsError as refusal:
             return _problem(409, str(refusal))
         return _json(self._shown(instance))
@@ -145,6 +134,14 @@ class ControlApi:
         return await self._list_faults(request)
 
 
+async def _body(request: web.Request) -> dict[str, Any]:
+    """Return the JSON object of a request that may have none. Raises ValueError."""
+    found = orjson.loads(await request.read() or b"{}")
+    if not isinstance(found, dict):
+        raise TypeError("the body is a JSON object")
+    return found
+
+
 _ENDING = frozenset({State.SHUTTING_DOWN})
 
 
@@ -156,7 +153,7 @@ def _guarded(route: _Route) -> _Route:
             return await route(request)
         except ValidationError as exc:
             return _problem(400, "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in exc.errors()))
-        except (ValueError, TypeError) as exc:
+        except (ValueError, TypeError, KeyError) as exc:
             return _problem(400, f"This is not understood: {exc}")
 
     return answer

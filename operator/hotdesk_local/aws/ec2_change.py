@@ -3,10 +3,13 @@
 from collections.abc import Mapping
 
 from hotdesk_local.aws.calls import Call
+from hotdesk_local.aws.ebs_disks import read_disks
+from hotdesk_local.aws.ebs_model import ROOT_DEVICE
 from hotdesk_local.aws.ec2_describe import shown, state
 from hotdesk_local.aws.ec2_tags import check_tags
 from hotdesk_local.aws.errors import AwsError
-from hotdesk_local.aws.launch_templates import DEFAULT_TYPE, read_template
+from hotdesk_local.aws.fleet import check_start, check_stop
+from hotdesk_local.aws.launch_templates import DEFAULT_TYPE, read_tags, read_template
 from hotdesk_local.aws.model import Instance, LaunchSpec, Params, State, Subnet
 from hotdesk_local.aws.world import ACCOUNT, Handler, World
 
@@ -19,7 +22,7 @@ def _run(world: World, params: Params, call: Call) -> Params:
     if earlier:
         return _launched(earlier, world)
     spec, subnet = _spec(world, params), _subnet(world, params)
-    tags = {t["Key"]: t["Value"] for s in params.get("TagSpecifications", []) for t in s.get("Tags", [])}
+    tags = read_tags(params.get("TagSpecifications", []), of="instance")
     check_tags(tags, existing={})
     instances: list[Instance] = []
     for index in range(params["MaxCount"]):
@@ -67,6 +70,8 @@ def _spec(world: World, params: Params) -> LaunchSpec:
         image=image,
         instance_type=params.get("InstanceType", base.instance_type),
         tags=base.tags,
+        volume_tags={**base.volume_tags, **read_tags(params.get("TagSpecifications", []), of="volume")},
+        disks=read_disks(params["BlockDeviceMappings"]) if params.get("BlockDeviceMappings") else base.disks,
         spot=market == "spot" or base.spot,
         key_name=params.get("KeyName", base.key_name),
     )
@@ -83,6 +88,14 @@ def _subnet(world: World, params: Params) -> Subnet:
 
 def _start(world: World, params: Params, call: Call) -> Params:
     instances = _known(world, params, call)
+    for instance in instances:
+        check_start(instance)
+        if ROOT_DEVICE not in world.storage.attached(instance.id):
+            raise AwsError(
+                "InvalidParameterValue",
+                f"Invalid value '{instance.id}' for instanceId. Instance does not have a volume attached at root "
+                f"({ROOT_DEVICE})",
+            )
     before = [i.state for i in instances]
     for instance in instances:
         world.fleet.start(instance, cause=call.cause, now=call.time)
@@ -94,6 +107,7 @@ def _stop(world: World, params: Params, call: Call) -> Params:
     for instance in instances:
         if instance.protected_from_stop:
             raise _protected(instance, "stop", "disableApiStop")
+        check_stop(instance)
     before = [i.state for i in instances]
     for instance in instances:
         world.fleet.stop(instance, cause=call.cause, now=call.time)
@@ -122,7 +136,10 @@ def _terminate(world: World, params: Params, call: Call) -> Params:
 def _modify_attribute(world: World, params: Params, call: Call) -> Params:
     (instance,) = world.fleet.known([params["InstanceId"]], now=call.time)
     termination, stop = _switch(params, "disableApiTermination"), _switch(params, "disableApiStop")
-    if termination is None and stop is None:
+    mappings: list[Params] = params.get("BlockDeviceMappings", [])
+    for mapping in mappings:
+        _keep_or_delete(world, instance, mapping)
+    if termination is None and stop is None and not mappings:
         raise AwsError("InvalidParameterCombination", "No attributes specified that the simulated AWS keeps.")
     if termination is not None:
         if termination and instance.spec.spot:
@@ -133,6 +150,14 @@ def _modify_attribute(world: World, params: Params, call: Call) -> Params:
         old, instance.protected_from_stop = instance.protected_from_stop, stop
         _note(world, instance, "stop protection", old=old, new=stop, call=call)
     return {}
+
+
+def _keep_or_delete(world: World, instance: Instance, mapping: Params) -> None:
+    volume = world.storage.attached(instance.id).get(mapping["DeviceName"])
+    if volume is None or volume.attachment is None:
+        raise AwsError("InvalidInstanceAttributeValue", f"No device is currently mapped at {mapping['DeviceName']}")
+    volume.attachment.delete_on_termination = bool(mapping.get("Ebs", {}).get("DeleteOnTermination"))
+    instance.rendered = None
 
 
 def _switch(params: Params, attribute: str) -> bool | None:

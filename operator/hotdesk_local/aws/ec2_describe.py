@@ -1,21 +1,23 @@
 """EC2's reads: DescribeInstances, DescribeInstanceStatus, DescribeInstanceAttribute."""
 
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 from hotdesk_local.aws.calls import Call
 from hotdesk_local.aws.clock import moment
+from hotdesk_local.aws.ebs_model import ROOT_DEVICE, Volume
 from hotdesk_local.aws.errors import AwsError
-from hotdesk_local.aws.filters import matcher
+from hotdesk_local.aws.filters import INSTANCES, matcher
 from hotdesk_local.aws.model import LIVE, STATE_CODES, Instance, Params, State
 from hotdesk_local.aws.pages import page
-from hotdesk_local.aws.wire import Rendered, Wire
+from hotdesk_local.aws.wire import Renders
 from hotdesk_local.aws.world import ACCOUNT, Handler, World
 
 PAGE = 1000
 SMALLEST_PAGE = 5
 
 
-def actions(wire: Wire) -> Mapping[str, Handler]:
+def actions(wire: Renders) -> Mapping[str, Handler]:
     """Return the handlers; `wire` writes an instance once and again only after it changed."""
 
     def describe_instances(world: World, params: Params, call: Call) -> Params:
@@ -41,7 +43,7 @@ def shown(instance: Instance, world: World) -> Params:
         if alive
         else "",
         "PublicDnsName": f"ec2-{public.replace('.', '-')}.{world.region}.compute.amazonaws.com" if public else "",
-        "StateTransitionReason": "User initiated" if instance.reason else "",
+        "StateTransitionReason": instance.transition,
         "StateReason": _reason(instance),
         "KeyName": instance.spec.key_name,
         "AmiLaunchIndex": 0,
@@ -57,9 +59,13 @@ def shown(instance: Instance, world: World) -> Params:
         "ClientToken": instance.client_token or "",
         "Hypervisor": "xen",
         "VirtualizationType": "hvm",
-        "RootDeviceName": "/dev/xvda",
+        "RootDeviceName": ROOT_DEVICE,
         "RootDeviceType": "ebs",
+        "BlockDeviceMappings": [
+            _disk(device, volume) for device, volume in world.storage.attached(instance.id).items()
+        ],
         "InstanceLifecycle": "spot" if instance.spec.spot else None,
+        "SpotInstanceRequestId": f"sir-{instance.id[2:10]}" if instance.spec.spot else None,
         "SecurityGroups": [{"GroupId": world.network.security_group, "GroupName": "default"}] if alive else [],
         "Tags": [{"Key": key, "Value": value} for key, value in instance.tags.items()],
     }
@@ -70,17 +76,27 @@ def state(value: State) -> Params:
     return {"Code": STATE_CODES[value], "Name": value.value}
 
 
+def _disk(device: str, volume: Volume) -> Params:
+    # No AttachTime: SDKs read a moment slowly, and this answer is read often. DescribeVolumes has it.
+    attachment = volume.attachment
+    ebs: Params = {"VolumeId": volume.id}
+    if attachment is not None:
+        ebs["DeleteOnTermination"] = attachment.delete_on_termination
+        ebs["Status"] = attachment.state.value
+    return {"DeviceName": device, "Ebs": ebs}
+
+
 def _reason(instance: Instance) -> Params | None:
     return None if instance.reason is None else {"Code": instance.reason[0], "Message": instance.reason[1]}
 
 
-def _rendered(instance: Instance, world: World, wire: Wire) -> Rendered:
+def _rendered(instance: Instance, world: World, wire: Renders) -> Any:
     if instance.rendered is None:
         instance.rendered = wire.render("Instance", shown(instance, world))
-    return Rendered(instance.rendered)
+    return instance.rendered
 
 
-def _reservation(instance: Instance, written: Rendered) -> Params:
+def _reservation(instance: Instance, written: Any) -> Params:
     return {"ReservationId": instance.reservation, "OwnerId": ACCOUNT, "Groups": [], "Instances": [written]}
 
 
@@ -97,7 +113,7 @@ def _asked_for(world: World, params: Params, call: Call) -> tuple[list[Instance]
             f"Value ( {size} ) for parameter maxResults is invalid. "
             f"Expecting a value between {SMALLEST_PAGE} and {PAGE}.",
         )
-    wanted = matcher(params.get("Filters", []))
+    wanted = matcher(params.get("Filters", []), INSTANCES)
     if ids:
         return [i for i in world.fleet.known(ids, now=call.time) if wanted(i)], None
     candidates = (i for i in _visible(world, params.get("Filters", []), call) if wanted(i))

@@ -1,4 +1,4 @@
-"""Tags of instances; those of everything else live in moto."""
+"""Tags of instances, volumes and snapshots; those of everything else live in moto."""
 
 from collections.abc import Mapping
 
@@ -7,6 +7,7 @@ from hotdesk_local.aws.errors import AwsError
 from hotdesk_local.aws.filters import wanted
 from hotdesk_local.aws.model import Params
 from hotdesk_local.aws.pages import page
+from hotdesk_local.aws.resources import PREFIXES, TYPES, all_tags, tags_of
 from hotdesk_local.aws.world import Handler, World
 
 LARGEST_BATCH = 1000
@@ -16,19 +17,23 @@ LONGEST_KEY = 127
 LONGEST_VALUE = 256
 
 
-def is_about_instances(action: str, params: Params) -> bool:
-    """Say whether a tag call is ours to answer (an id that is no instance's goes to moto)."""
+def is_ours(action: str, params: Params) -> bool:
+    """Say whether a tag call is ours to answer (an id that is nobody's here goes to moto)."""
     if action == "DescribeTags":
         filters = {f.get("Name"): f.get("Values", []) for f in params.get("Filters", [])}
         ids: list[str] = filters.get("resource-id", [])
-        return filters.get("resource-type") == ["instance"] or (bool(ids) and all(i.startswith("i-") for i in ids))
+        types = set(filters.get("resource-type", []))
+        if types:
+            return types <= set(TYPES.values())
+        return bool(ids) and all(i.startswith(PREFIXES) for i in ids)
     resources: list[str] = params.get("Resources", [])
-    instances = [i for i in resources if i.startswith("i-")]
-    if instances and len(instances) < len(resources):
+    ours = [i for i in resources if i.startswith(PREFIXES)]
+    if ours and len(ours) < len(resources):
         raise AwsError(
-            "InvalidParameterValue", "The simulated AWS tags instances and other resources in separate calls."
+            "InvalidParameterValue",
+            "The simulated AWS tags instances, volumes and snapshots in one call, other resources in another.",
         )
-    return bool(instances)
+    return bool(ours)
 
 
 def check_tags(tags: Mapping[str, str], *, existing: Mapping[str, str]) -> None:
@@ -50,34 +55,38 @@ def check_tags(tags: Mapping[str, str], *, existing: Mapping[str, str]) -> None:
 def _create(world: World, params: Params, call: Call) -> Params:
     if len(params["Resources"]) > LARGEST_BATCH:
         raise AwsError("InvalidParameterValue", f"A call takes at most {LARGEST_BATCH} resources.")
-    instances = world.fleet.known(params["Resources"], now=call.time)
+    resources = tags_of(world, params["Resources"], now=call.time)
     tags = {tag["Key"]: tag.get("Value", "") for tag in params.get("Tags", [])}
-    for instance in instances:
-        check_tags(tags, existing=instance.tags)
-    for instance in instances:
-        instance.tags.update(tags)
-        instance.rendered = None
+    for resource in resources:
+        check_tags(tags, existing=resource.tags)
+    for resource in resources:
+        resource.tags.update(tags)
+        _forget_text(world, resource.id)
     return {}
 
 
 def _delete(world: World, params: Params, call: Call) -> Params:
     doomed: list[Params] | None = params.get("Tags")
-    for instance in world.fleet.known(params["Resources"], now=call.time):
-        keys = [key for key in instance.tags if not key.startswith("aws:")]
+    for resource in tags_of(world, params["Resources"], now=call.time):
+        keys = [key for key in resource.tags if not key.startswith("aws:")]
         for tag in [{"Key": key} for key in keys] if doomed is None else doomed:
             # A value given must agree; without one the tag goes whatever it says.
-            if "Value" not in tag or instance.tags.get(tag["Key"]) == tag["Value"]:
-                instance.tags.pop(tag["Key"], None)
-        instance.rendered = None
+            if "Value" not in tag or resource.tags.get(tag["Key"]) == tag["Value"]:
+                resource.tags.pop(tag["Key"], None)
+        _forget_text(world, resource.id)
     return {}
+
+
+def _forget_text(world: World, name: str) -> None:
+    if name in world.fleet.instances:
+        world.fleet.instances[name].rendered = None
 
 
 def _describe(world: World, params: Params, call: Call) -> Params:
     everything = (
-        {"Key": key, "ResourceId": i.id, "ResourceType": "instance", "Value": value}
-        for i in sorted(world.fleet.instances.values(), key=lambda instance: instance.id)
-        if world.fleet.visible(i.id, now=call.time)
-        for key, value in sorted(i.tags.items())
+        {"Key": key, "ResourceId": one.id, "ResourceType": TYPES[one.id.partition("-")[0] + "-"], "Value": value}
+        for one in all_tags(world, now=call.time)
+        for key, value in sorted(one.tags.items())
     )
     names = {"resource-id": "ResourceId", "key": "Key", "value": "Value", "resource-type": "ResourceType"}
     asked = [(names[f["Name"]], wanted(f.get("Values", []))) for f in params.get("Filters", []) if f["Name"] in names]

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 STATUSES: Mapping[str, int] = {
     "AccessDenied": 403,
     "AuthFailure": 401,
+    "InsufficientInstanceCapacity": 500,
     "InternalError": 500,
     "InternalFailure": 500,
     "RequestLimitExceeded": 503,

@@ -20,7 +20,8 @@ class Fault(BaseModel):
 
     action: str
     """`DetachInstances`, `ec2:CreateTags` (two services have that action) or `*`."""
-    kind: Literal["throttle", "error", "latency", "drop-before", "drop-after"]
+    kind: Literal["throttle", "error", "latency", "drop-before", "drop-after", "fail-later"]
+    """`fail-later`: the call goes well, and what it began (a snapshot, a command) ends badly."""
     code: str = "InternalFailure"
     message: str | None = None
     status: int | None = Field(default=None, ge=400, le=599)

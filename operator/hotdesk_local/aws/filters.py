@@ -2,14 +2,23 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
+from typing import Protocol, TypeVar
 
 from hotdesk_local.aws.errors import AwsError
 from hotdesk_local.aws.model import Instance, Params
 
-Predicate = Callable[[Instance], bool]
-Reader = Callable[[Instance], str | None]
 
-_READERS: Mapping[str, Reader] = {
+class Tagged(Protocol):
+    """What can be filtered: a resource with tags."""
+
+    tags: dict[str, str]
+
+
+Thing = TypeVar("Thing", bound=Tagged)
+Predicate = Callable[[Thing], bool]
+Reader = Callable[[Thing], str | None]
+
+INSTANCES: Mapping[str, Reader[Instance]] = {
     "availability-zone": lambda i: i.subnet.zone,
     "client-token": lambda i: i.client_token or "",
     "image-id": lambda i: i.spec.image,
@@ -25,11 +34,11 @@ _READERS: Mapping[str, Reader] = {
 }
 
 
-def matcher(filters: Iterable[Params]) -> Predicate:
-    """Return whether an instance passes all filters. Raises InvalidParameterValue for an unknown filter."""
-    checks = [_check(str(one.get("Name", "")), one.get("Values", [])) for one in filters]
+def matcher(filters: Iterable[Params], readers: Mapping[str, Reader[Thing]]) -> Predicate[Thing]:
+    """Return whether a thing passes all filters. Raises InvalidParameterValue for an unknown filter."""
+    checks = [_check(str(one.get("Name", "")), one.get("Values", []), readers) for one in filters]
 
-    return lambda instance: all(check(instance) for check in checks)
+    return lambda thing: all(check(thing) for check in checks)
 
 
 def wanted(values: Sequence[str]) -> Callable[[str | None], bool]:
@@ -41,14 +50,14 @@ def wanted(values: Sequence[str]) -> Callable[[str | None], bool]:
     return lambda value: value in exact or (value is not None and any(fnmatchcase(value, one) for one in patterns))
 
 
-def _check(name: str, values: Sequence[str]) -> Predicate:
+def _check(name: str, values: Sequence[str], readers: Mapping[str, Reader[Thing]]) -> Predicate[Thing]:
     fits = wanted(values)
     if name.startswith("tag:"):
         key = name.removeprefix("tag:")
-        return lambda instance: fits(instance.tags.get(key))
+        return lambda thing: fits(thing.tags.get(key))
     if name == "tag-key":
-        return lambda instance: any(fits(key) for key in instance.tags)
-    reader = _READERS.get(name)
+        return lambda thing: any(fits(key) for key in thing.tags)
+    reader = readers.get(name)
     if reader is None:
         raise AwsError("InvalidParameterValue", f"The filter '{name}' is invalid")
-    return lambda instance: fits(reader(instance))
+    return lambda thing: fits(reader(thing))

@@ -6,6 +6,7 @@ from random import Random
 
 from hotdesk_local.aws.calls import CallLog
 from hotdesk_local.aws.capacity import shortage
+from hotdesk_local.aws.clock import moment
 from hotdesk_local.aws.config import Config
 from hotdesk_local.aws.errors import AwsError, no_such_instances
 from hotdesk_local.aws.history import Change, History
@@ -74,29 +75,22 @@ class Fleet:
 
     def stop(self, instance: Instance, *, cause: str, now: float) -> None:
         """Stop it; nothing happens to one that is stopping or stopped. Raises IncorrectInstanceState."""
-        if instance.state in {State.STOPPING, State.STOPPED}:
-            return
+        check_stop(instance)
         if instance.state is not State.RUNNING:
-            raise _incorrect_state(instance, verb="stopped")
-        if instance.spec.spot:
-            raise AwsError(
-                "UnsupportedOperation",
-                f"You can't stop the Spot Instance '{instance.id}' because it is associated with a one-time Spot "
-                "Instance request. You can only stop Spot Instances associated with persistent Spot Instance requests.",
-            )
+            return
+        instance.transition = f"User initiated ({_written(now)})"
         instance.reason = ("Client.UserInitiatedShutdown", "Client.UserInitiatedShutdown: User initiated shutdown")
         self._change(instance, State.STOPPING, cause=cause, now=now)
 
     def start(self, instance: Instance, *, cause: str, now: float) -> None:
         """Start it again; nothing happens to one that runs. Raises IncorrectInstanceState or a shortage."""
-        if instance.state in {State.PENDING, State.RUNNING}:
-            return
+        check_start(instance)
         if instance.state is not State.STOPPED:
-            raise _incorrect_state(instance, verb="started")
+            return
         refusal = shortage(self.instances.values(), spec=instance.spec, zone=instance.subnet.zone, config=self.config)
         if refusal is not None:
             raise refusal
-        instance.reason = None
+        instance.reason, instance.transition = None, ""
         instance.launched = now
         instance.public_ip = self.addresses.public()
         self._change(instance, State.PENDING, cause=cause, now=now)
@@ -106,6 +100,7 @@ class Fleet:
         if instance.state in {State.SHUTTING_DOWN, State.TERMINATED}:
             return
         code = reason or "Client.UserInitiatedShutdown"
+        instance.transition = f"{'User' if reason is None else 'Service'} initiated ({_written(now)})"
         instance.reason = (code, f"{code}: {'User initiated shutdown' if reason is None else 'Instance terminated'}")
         self._change(instance, State.SHUTTING_DOWN, cause=cause, now=now)
 
@@ -185,6 +180,28 @@ _AFTER = {State.PENDING: State.RUNNING, State.STOPPING: State.STOPPED, State.SHU
 def is_alive(instance: Instance) -> bool:
     """Say whether it counts against maxMachines."""
     return instance.state in LIVE
+
+
+def check_stop(instance: Instance) -> None:
+    """Raise AWS's refusal to stop it; one that is stopping or stopped is none."""
+    if instance.state not in {State.RUNNING, State.STOPPING, State.STOPPED}:
+        raise _incorrect_state(instance, verb="stopped")
+    if instance.spec.spot:
+        raise AwsError(
+            "UnsupportedOperation",
+            f"You can't stop the Spot Instance '{instance.id}' because it is associated with a one-time Spot "
+            "Instance request. You can only stop Spot Instances associated with persistent Spot Instance requests.",
+        )
+
+
+def check_start(instance: Instance) -> None:
+    """Raise AWS's refusal to start it; one that is pending or running is none."""
+    if instance.state not in {State.PENDING, State.RUNNING, State.STOPPED}:
+        raise _incorrect_state(instance, verb="started")
+
+
+def _written(seconds: float) -> str:
+    return moment(seconds).strftime("%Y-%m-%d %H:%M:%S GMT")
 
 
 def _incorrect_state(instance: Instance, *, verb: str) -> AwsError:

@@ -3,192 +3,194 @@
 import asyncio
 import logging
 import uuid
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
 from urllib.parse import parse_qsl
+from xml.sax.saxutils import escape
 
 import orjson
 from aiohttp import web
 
-from hotdesk_local.aws import (
-    asg_groups,
-    asg_members,
-    asg_settings,
-    asg_tags,
-    clock,
-    ec2_change,
-    ec2_describe,
-    ec2_tags,
-    launch_templates,
-    sts,
-)
+from hotdesk_local.aws.account import Account
 from hotdesk_local.aws.calls import Call
 from hotdesk_local.aws.elsewhere import Elsewhere
 from hotdesk_local.aws.errors import AwsError, invalid_action
-from hotdesk_local.aws.faults import Fault, Faults
+from hotdesk_local.aws.json_wire import JsonWire
 from hotdesk_local.aws.model import Params
-from hotdesk_local.aws.quotas import Quotas
+from hotdesk_local.aws.s3_http import S3, is_s3
 from hotdesk_local.aws.wire import Wire
-from hotdesk_local.aws.world import Handler, World
+from hotdesk_local.aws.world import Handler, NothingYet
 
 log = logging.getLogger(__name__)
 
 XML = "text/xml"
-SERVICES = ("ec2", "autoscaling", "sts")
-"""Those whose protocol the simulator speaks itself."""
 SERVER_ERROR = 500
+PAUSE = 0.05
+"""Seconds between two looks of a long poll."""
+
+Wires = Mapping[str, Wire | JsonWire]
+Carry = Callable[[Call], Awaitable[web.Response]]
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
-    """An AWS call as it came over the wire."""
+def xml_wires() -> dict[str, Wire]:
+    """Return the XML protocols the simulator speaks itself."""
+    return {name: Wire(name) for name in ("ec2", "autoscaling", "sts", "sns")}
 
-    service: str
-    action: str
-    params: Params
-    method: str
-    raw_path: str
-    headers: Mapping[str, str]
-    body: bytes
+
+def json_wires() -> dict[str, JsonWire]:
+    """Return the JSON protocols the simulator speaks itself."""
+    return {name: JsonWire(name) for name in ("ssm", "sqs", "cloudwatch")}
 
 
 @dataclass(slots=True)
 class Gateway:
     """Answers every path that is not the control API's."""
 
-    world: World
+    account: Account
     elsewhere: Elsewhere
-    faults: Faults = field(default_factory=Faults)
-    _quotas: Quotas = field(default_factory=Quotas)
-    _wires: dict[str, Wire] = field(default_factory=lambda: {name: Wire(name) for name in SERVICES})
-    _handlers: dict[str, Mapping[str, Handler]] = field(default_factory=dict)
+    wires: Wires
+    _s3: S3 = field(init=False)
 
     def __post_init__(self) -> None:
-        ec2, autoscaling = self._wires["ec2"], self._wires["autoscaling"]
-        self._handlers = {
-            "ec2": {**ec2_describe.actions(ec2), **ec2_change.ACTIONS, **ec2_tags.ACTIONS, **launch_templates.ACTIONS},
-            "autoscaling": {
-                **asg_groups.actions(autoscaling),
-                **asg_members.ACTIONS,
-                **asg_settings.ACTIONS,
-                **asg_tags.ACTIONS,
-            },
-            "sts": sts.ACTIONS,
-        }
+        self._s3 = S3(self.account, self.through)
 
     async def handle(self, request: web.Request) -> web.Response:
         """Answer one HTTP request."""
+        if _signed_for(request.headers) == "s3" or is_s3(request):
+            return await self._s3.handle(request)
         body = await request.read()
         service, target = _service(request.headers, body), request.headers.get("X-Amz-Target", "")
-        form = (
-            dict(parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True)) if service in self._wires else {}
-        )
+        wire = self.wires.get(service)
+        form = dict(parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True)) if _is_xml(wire) else {}
         action = form.get("Action") or target.rpartition(".")[2] or _implied_action(request, body)
         try:
-            params = self._params(service, action, form, request)
+            params = _params(wire, action, form, body) if wire else _address(request)
         except AwsError as refusal:
-            call = self.world.calls.begin(time=clock.now(), service=service, action=action, params={})
+            call = self.account.world.calls.begin(
+                time=self.account.world.now(), service=service, action=action, params={}
+            )
             return self._refusal(call, refusal)
-        latency, fault = self.faults.take(service=service, action=action)
+
+        async def carry(call: Call) -> web.Response:
+            if action == "SendCommand" and not _is_loopback(request.host):
+                # A web page of a name that was bound to this address must not run commands here.
+                raise AwsError("AccessDeniedException", f"Commands are taken at an address, not as {request.host}.")
+            handler = self.account.handler(call)
+            if handler is None or wire is None:
+                return await self._forward(request, body, call)
+            result = await self._carry_out(handler, call, request)
+            call.status = 200
+            return _written(wire, call.action, result)
+
+        return await self.through(request, service=service, action=action, params=params, carry=carry)
+
+    async def through(
+        self, request: web.Request, *, service: str, action: str, params: Params, carry: Carry
+    ) -> web.Response:
+        """Take a named call through faults, quotas and the record."""
+        latency, fault = self.account.faults.take(service=service, action=action)
         if latency:
             await asyncio.sleep(latency)
-        call = self.world.calls.begin(time=clock.now(), service=service, action=action, params=params)
+        call = self.account.world.calls.begin(
+            time=self.account.world.now(), service=service, action=action, params=params
+        )
         if fault is not None and fault.kind == "drop-before":
-            return _dropped(request, call, fault)
-        asked = Request(
-            service=service,
-            action=action,
-            params=params,
+            return _dropped(request, call, fault.kind)
+        try:
+            self.account.admit(call, fault)
+            response = await carry(call)
+        except AwsError as refusal:
+            response = self._refusal(call, refusal)
+        except Exception:
+            log.exception("the simulator failed", extra={"action": action})
+            response = self._refusal(call, AwsError("InternalFailure", "The simulated AWS has a bug: see its log."))
+        if fault is not None and fault.kind == "drop-after":
+            return _dropped(request, call, fault.kind)
+        return response
+
+    async def _carry_out(self, handler: Handler, call: Call, request: web.Request) -> Params:
+        """Do it; a long poll looks again until there is something, its time is over, or the client has gone."""
+        until = None
+        while True:
+            try:
+                return self.account.carry_out(
+                    handler, call if until is None else replace(call, time=self.account.world.now())
+                )
+            except NothingYet as wait:
+                until = wait.until if until is None else until
+                if self.account.world.now() >= until or request.transport is None or request.transport.is_closing():
+                    return {}
+                await asyncio.sleep(PAUSE)
+
+    async def _forward(self, request: web.Request, body: bytes, call: Call) -> web.Response:
+        if call.service == "autoscaling":
+            # moto knows these actions only for groups of its own, which nobody here can see.
+            raise invalid_action(call.action)
+        status, headers, answer = await self.elsewhere.call(
             method=request.method,
             raw_path=request.raw_path,
             headers=request.headers,
             body=body,
         )
-        response = await self._answer(asked, call, fault)
-        if fault is not None and fault.kind == "drop-after":
-            return _dropped(request, call, fault)
-        return response
-
-    def _params(self, service: str, action: str, form: Mapping[str, str], request: web.Request) -> Params:
-        if service in self._wires:
-            return self._wires[service].parse(action, form)
-        return {"path": request.path, "query": request.query_string}
-
-    async def _answer(self, asked: Request, call: Call, fault: Fault | None) -> web.Response:
-        try:
-            _fail_on_demand(fault, asked)
-            self._quotas.spend(
-                service=asked.service,
-                action=asked.action,
-                params=asked.params,
-                config=self.world.config,
-                now=call.time,
-            )
-            handler = self._handlers.get(asked.service, {}).get(asked.action)
-            if handler is None or self._is_motos(asked):
-                return await self._forward(asked, call)
-            _stop_at_dry_run(asked)
-            text = self._wires[asked.service].answer(
-                asked.action,
-                handler(self.world, asked.params, call),
-                request_id=_request_id(),
-            )
-        except AwsError as refusal:
-            return self._refusal(call, refusal)
-        except Exception:
-            log.exception("the simulator failed", extra={"action": asked.action})
-            return self._refusal(call, AwsError("InternalFailure", "The simulated AWS has a bug: see its log."))
-        call.status = 200
-        return web.Response(text=text, content_type=XML)
-
-    def _is_motos(self, asked: Request) -> bool:
-        tags = asked.service == "ec2" and asked.action in ec2_tags.ACTIONS
-        return tags and not ec2_tags.is_about_instances(asked.action, asked.params)
-
-    async def _forward(self, asked: Request, call: Call) -> web.Response:
-        if asked.service == "autoscaling":
-            # moto knows these actions only for groups of its own, which nobody here can see.
-            raise invalid_action(asked.action)
-        status, headers, body = await self.elsewhere.call(
-            method=asked.method,
-            raw_path=asked.raw_path,
-            headers=asked.headers,
-            body=asked.body,
-        )
-        if status >= SERVER_ERROR and not _is_aws_answer(headers, body):
-            raise invalid_action(asked.action)
+        if status >= SERVER_ERROR and not _is_aws_answer(headers, answer):
+            raise invalid_action(call.action)
         call.status = status
         if status >= 400:  # noqa: PLR2004  # HTTP's own border
             call.error = str(status)
-        return web.Response(status=status, headers=headers, body=body)
+        return web.Response(status=status, headers=headers, body=answer)
 
     def _refusal(self, call: Call, refusal: AwsError) -> web.Response:
         call.status, call.error = refusal.status, refusal.code
-        wire = self._wires.get(call.service, self._wires["sts"] if call.service == "sns" else None)
-        if wire is not None:
+        wire = self.wires.get(call.service)
+        if isinstance(wire, Wire):
             text = wire.refusal(refusal, request_id=_request_id())
             return web.Response(text=text, status=refusal.status, content_type=XML)
         if call.service == "s3":
-            text = f"<Error><Code>{refusal.code}</Code><Message>{refusal.message}</Message></Error>"
-            return web.Response(text=text, status=refusal.status, content_type="application/xml")
+            return web.Response(text=_s3_refusal(refusal), status=refusal.status, content_type="application/xml")
+        if isinstance(wire, JsonWire):
+            answer, headers = wire.refusal(refusal)
+            return web.Response(body=answer, status=refusal.status, headers=headers, content_type=wire.content_type)
         answer = orjson.dumps({"__type": refusal.code, "message": refusal.message})
         return web.Response(body=answer, status=refusal.status, content_type="application/x-amz-json-1.0")
 
 
-def _fail_on_demand(fault: Fault | None, asked: Request) -> None:
-    if fault is not None and fault.kind in {"error", "throttle"}:
-        raise fault.error(service=asked.service, action=asked.action)
+def _is_xml(wire: Wire | JsonWire | None) -> bool:
+    return isinstance(wire, Wire)
 
 
-def _stop_at_dry_run(asked: Request) -> None:
-    if asked.service == "ec2" and asked.params.get("DryRun"):
-        raise AwsError("DryRunOperation", "Request would have succeeded, but DryRun flag is set.", status=412)
+def _params(wire: Wire | JsonWire, action: str, form: Mapping[str, str], body: bytes) -> Params:
+    return wire.parse(action, form) if isinstance(wire, Wire) else wire.parse(action, body)
+
+
+def _is_loopback(host: str) -> bool:
+    name = host.rpartition(":")[0] or host
+    return name == "localhost" or name.startswith("127.")
+
+
+def _address(request: web.Request) -> Params:
+    return {"path": request.path, "query": request.query_string}
+
+
+def _written(wire: Wire | JsonWire, action: str, result: Mapping[str, Any]) -> web.Response:
+    if isinstance(wire, Wire):
+        return web.Response(text=wire.answer(action, result, request_id=_request_id()), content_type=XML)
+    return web.Response(body=wire.answer(result), content_type=wire.content_type)
+
+
+def _s3_refusal(refusal: AwsError) -> str:
+    return f"<Error><Code>{escape(refusal.code)}</Code><Message>{escape(refusal.message)}</Message></Error>"
 
 
 def _service(headers: Mapping[str, str], body: bytes) -> str:
     """Return the service out of the signature: `Credential=KEY/DATE/REGION/SERVICE/aws4_request`."""
     if "Authorization" not in headers and b"Action=AssumeRoleWith" in body:
         return "sts"  # a pod's web identity is asked for a role before there are keys to sign with
+    signed_for = _signed_for(headers)
+    return {"monitoring": "cloudwatch"}.get(signed_for, signed_for)  # CloudWatch signs by another name
+
+
+def _signed_for(headers: Mapping[str, str]) -> str:
     parts = headers.get("Authorization", "").partition("Credential=")[2].split(",")[0].split("/")
     return parts[-2].lower() if len(parts) > 1 else "unsigned"
 
@@ -210,8 +212,8 @@ def _is_aws_answer(headers: Mapping[str, str], body: bytes) -> bool:
     return bool(body) and "html" not in kind
 
 
-def _dropped(request: web.Request, call: Call, fault: Fault) -> web.Response:
-    call.status, call.error = 0, fault.kind
+def _dropped(request: web.Request, call: Call, kind: str) -> web.Response:
+    call.status, call.error = 0, kind
     if request.transport is not None:
         request.transport.abort()
     return web.Response()

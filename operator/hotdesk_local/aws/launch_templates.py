@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 
 from hotdesk_local.aws.calls import Call
 from hotdesk_local.aws.clock import moment
+from hotdesk_local.aws.ebs_disks import read_disks
 from hotdesk_local.aws.errors import AwsError, validation
 from hotdesk_local.aws.filters import wanted
 from hotdesk_local.aws.model import LaunchSpec, LaunchTemplate, Params, TemplateVersion
@@ -34,7 +35,9 @@ def read_template(templates: Mapping[str, LaunchTemplate], settings: Params) -> 
     return LaunchSpec(
         image=str(data.get("ImageId", "")),
         instance_type=str(overrides[0].get("InstanceType") or data.get("InstanceType") or DEFAULT_TYPE),
-        tags=_tags(data.get("TagSpecifications", []), of="instance"),
+        tags=read_tags(data.get("TagSpecifications", []), of="instance"),
+        volume_tags=read_tags(data.get("TagSpecifications", []), of="volume"),
+        disks=read_disks(data.get("BlockDeviceMappings", [])),
         spot=_is_spot(mixed, data),
         key_name=data.get("KeyName"),
         template={
@@ -56,7 +59,7 @@ def _create(world: World, params: Params, call: Call) -> Params:
         id=world.fleet.new_id("lt"),
         name=name,
         created=call.time,
-        tags=_tags(params.get("TagSpecifications", []), of="launch-template"),
+        tags=read_tags(params.get("TagSpecifications", []), of="launch-template"),
         versions=[_numbered(1, params, call)],
     )
     world.templates[template.id] = template
@@ -186,7 +189,8 @@ def _shown_version(template: LaunchTemplate, version: TemplateVersion) -> Params
     }
 
 
-def _tags(specifications: Iterable[Params], *, of: str) -> dict[str, str]:
+def read_tags(specifications: Iterable[Params], *, of: str) -> dict[str, str]:
+    """Return the tags that TagSpecifications give to one type of resource."""
     return {t["Key"]: t["Value"] for s in specifications if s.get("ResourceType") == of for t in s.get("Tags", [])}
 
 

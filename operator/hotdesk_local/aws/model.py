@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from hotdesk_local.aws.ebs_model import DiskSpec
+
 GROUP_TAG = "aws:autoscaling:groupName"
 KEPT_ACTIVITIES = 10_000
 
@@ -33,6 +35,8 @@ STATE_CODES: Mapping[State, int] = {
     State.STOPPED: 80,
 }
 LIVE = frozenset({State.PENDING, State.RUNNING, State.STOPPING, State.STOPPED})
+STARTED = frozenset({State.PENDING, State.RUNNING, State.STOPPING})
+"""Those that take room at AWS."""
 PASSING = frozenset({State.PENDING, State.STOPPING, State.SHUTTING_DOWN})
 
 
@@ -99,6 +103,9 @@ class LaunchSpec:
     image: str
     instance_type: str
     tags: Mapping[str, str] = field(default_factory=dict)
+    volume_tags: Mapping[str, str] = field(default_factory=dict)
+    disks: tuple[DiskSpec, ...] = (DiskSpec(),)
+    """The root first."""
     spot: bool = False
     key_name: str | None = None
     template: Mapping[str, str] | None = None
@@ -126,10 +133,12 @@ class Instance:
     """The group that launched it, kept after it left."""
     member: "Member | None" = None
     reason: tuple[str, str] | None = None
+    transition: str = ""
+    """StateTransitionReason."""
     protected_from_termination: bool = False
     protected_from_stop: bool = False
     client_token: str | None = None
-    rendered: str | None = None
+    rendered: Any = None
     """Its DescribeInstances text until something about it changes."""
 
 
@@ -145,7 +154,7 @@ class Member:
     healthy: bool = True
     activity: "Activity | None" = None
     """What is under way with it."""
-    rendered: str | None = None
+    rendered: Any = None
 
 
 @dataclass(slots=True, eq=False)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import TypeVar
 
 from hotdesk_local.aws.errors import AwsError
+from hotdesk_local.aws.model import Params
 
 Item = TypeVar("Item")
 
@@ -30,6 +31,22 @@ def page(
             return found, base64.urlsafe_b64encode(place(found[-1]).encode()).decode()
         found.append(item)
     return found, None
+
+
+def page_size(params: Params, *, largest: int, with_ids: bool, smallest: int = 5) -> int:
+    """Return EC2's page size; raises its error for one out of range, or beside ids."""
+    asked: int | None = params.get("MaxResults")
+    if asked is None:
+        return largest
+    if with_ids:
+        raise AwsError("InvalidParameterCombination", "Ids cannot be used with the parameter maxResults")
+    if not smallest <= asked <= largest:
+        raise AwsError(
+            "InvalidParameterValue",
+            f"Value ( {asked} ) for parameter maxResults is invalid. Expecting a value between {smallest} and "
+            f"{largest}.",
+        )
+    return asked
 
 
 def _place(token: str) -> str:

@@ -84,6 +84,10 @@ def throttled(service: str) -> AwsError:
     """Return the service's throttling error."""
     if service == "ec2":
         return AwsError("RequestLimitExceeded", "Request limit exceeded.")
+    if service == "s3":
+        return AwsError("SlowDown", "Please reduce your request rate.", status=503)
+    if service in {"ssm", "cloudwatch"}:
+        return AwsError("ThrottlingException", "Rate exceeded")
     return AwsError("Throttling", "Rate exceeded")
 
 

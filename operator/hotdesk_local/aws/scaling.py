@@ -6,7 +6,7 @@ from hotdesk_local.aws import activities, membership
 from hotdesk_local.aws.clock import sentence
 from hotdesk_local.aws.errors import AwsError
 from hotdesk_local.aws.launch_templates import read_template
-from hotdesk_local.aws.model import COUNTED, GROUP_TAG, Group, LaunchSpec, Lifecycle, Member, Subnet
+from hotdesk_local.aws.model import COUNTED, GROUP_TAG, STARTED, Group, LaunchSpec, Lifecycle, Member, Subnet
 from hotdesk_local.aws.world import World
 
 ALL_PROTECTED = "Could not scale to desired capacity because all remaining instances are protected from scale in."
@@ -60,7 +60,7 @@ def _launch(world: World, group: Group, missing: int, *, counted: list[Member], 
         return
     zones = Counter(m.instance.subnet.id for m in counted)
     for started in range(missing):
-        subnet = min(group.subnets, key=lambda candidate: zones[candidate.id])
+        subnet = min(group.subnets, key=lambda candidate: (_is_full(world, candidate), zones[candidate.id]))
         words = activities.capacity_words(
             group,
             doing="started",
@@ -73,6 +73,15 @@ def _launch(world: World, group: Group, missing: int, *, counted: list[Member], 
             group.needs_look = True
             return
         zones[subnet.id] += 1
+
+
+def _is_full(world: World, subnet: Subnet) -> bool:
+    """Say whether AWS has no room in this zone: then a group launches in another."""
+    room = world.config.zone_capacity.get(subnet.zone)
+    if room is None:
+        return False
+    there = [i for i in world.fleet.instances.values() if i.subnet.zone == subnet.zone and i.state in STARTED]
+    return len(there) >= room
 
 
 def _launch_one(world: World, group: Group, subnet: Subnet, *, words: str, now: float) -> bool:

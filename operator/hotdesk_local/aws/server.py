@@ -3,32 +3,33 @@
 import asyncio
 import contextlib
 import fcntl
-import shutil
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
-from ipaddress import IPv4Network
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
 
 from aiohttp import web
 
-from hotdesk_local.aws import control_loop, membership
-from hotdesk_local.aws.calls import CallLog
+from hotdesk_local.aws import clock, control_loop
+from hotdesk_local.aws.account import Account
+from hotdesk_local.aws.beginning import build_world
 from hotdesk_local.aws.config import Config
 from hotdesk_local.aws.control_api import ControlApi
 from hotdesk_local.aws.elsewhere import Elsewhere
-from hotdesk_local.aws.fleet import Fleet
-from hotdesk_local.aws.gateway import Gateway
-from hotdesk_local.aws.model import Instance, Network, State, Subnet
+from hotdesk_local.aws.fleet import StateWatcher
+from hotdesk_local.aws.gateway import Gateway, json_wires, xml_wires
+from hotdesk_local.aws.model import Instance, State
 from hotdesk_local.aws.network import guard_network
+from hotdesk_local.aws.services import handlers
 from hotdesk_local.aws.world import World
 from hotdesk_local.machines.host import Machines
+from hotdesk_local.machines.shell import Beside
 
-IMAGE = "ami-0a1b2c3d4e5f60718"
 LARGEST_BODY = 1024**3
+KEY = "hotdesk-local"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +53,13 @@ class SimulatedAws:
         port: int = 0,
         region: str = "eu-central-1",
         config: Mapping[str, Any] | None = None,
+        now: Callable[[], float] = clock.now,
     ) -> None:
         self._state_dir = state_dir
         self._port = port
         self._region = region
         self._config = Config().changed(dict(config or {}))
+        self._now = now
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run, name="simulated-aws", daemon=True)
         self._started: Future[Ready] = Future()
@@ -119,14 +122,30 @@ class SimulatedAws:
             stack.callback(_own(self._state_dir).close)
             guarded = guard_network()
             stack.callback(guarded.close)
-            machines = Machines(root=_empty(self._state_dir / "disks"), serving=self._config.serve)
+            runner = Beside()
+            world = build_world(
+                region=self._region,
+                network=guarded.network,
+                config=self._config,
+                root=self._state_dir,
+                runner=runner,
+                now=self._now,
+            )
+            blocks = world.storage.blocks
+            blocks.clear()
+            stack.callback(blocks.clear)
+            stack.callback(runner.close)
+            machines = Machines(disk_of=blocks.disk, serving=self._config.serve, now=self._now)
             stack.push_async_callback(machines.close)
-            world = build_world(region=self._region, network=guarded.network, config=self._config)
-            _connect(world, machines)
+            world.fleet.watchers.append(_power(world, machines))
             elsewhere = Elsewhere(region=self._region, network=world.network)
             stack.callback(elsewhere.close)
-            gateway = Gateway(world=world, elsewhere=elsewhere)
-            endpoint = await _listen(gateway, ControlApi(world, machines, gateway.faults), port=self._port, stack=stack)
+            xml = xml_wires()
+            account = Account(world, handlers(ec2=xml["ec2"], autoscaling=xml["autoscaling"]))
+            gateway = Gateway(account=account, elsewhere=elsewhere, wires={**xml, **json_wires()})
+            endpoint = await _listen(gateway, ControlApi(world, machines, account.faults), port=self._port, stack=stack)
+            world.endpoint = endpoint
+            world.guests.environment.update(_guest_environment(endpoint, self._region))
             loop = asyncio.create_task(control_loop.run(world, machines))
             stack.push_async_callback(_cancel, loop)
             self._started.set_result(
@@ -144,37 +163,40 @@ class SimulatedAws:
                 loop.result()  # a bug in the control loop ends the simulator: it must not stand still in silence
 
 
-def build_world(*, region: str, network: IPv4Network, config: Config) -> World:
-    """Make an account with one VPC and a subnet in each of two zones."""
-    fleet = Fleet(config=config, calls=CallLog())
-    subnets = tuple(
-        Subnet(id=fleet.new_id("subnet"), zone=f"{region}{letter}", cidr=str(half))
-        for letter, half in zip("ab", network.subnets(prefixlen_diff=1), strict=True)
-    )
-    vpc, security_group = fleet.new_id("vpc"), fleet.new_id("sg")
-    return World(
-        region=region,
-        fleet=fleet,
-        network=Network(cidr=str(network), vpc=vpc, security_group=security_group, subnets=subnets),
-        image=IMAGE,
-    )
+PROGRAM_TAG = "hotdesk-local/program"
 
 
-def _connect(world: World, machines: Machines) -> None:
-    def changed(instance: Instance, before: State | None, now: float) -> None:
-        if before is not None:
-            membership.instance_changed(world, instance, now=now)
+def _power(world: World, machines: Machines) -> StateWatcher:
+    def changed(instance: Instance, _before: State | None, now: float) -> None:
         match instance.state:
             case State.RUNNING:
-                machines.power_on(instance.id, address=instance.private_ip, now=now)
+                machines.power_on(
+                    instance.id,
+                    address=instance.private_ip,
+                    now=now,
+                    kind=instance.tags.get(PROGRAM_TAG, world.config.program),
+                    token=world.config.token,
+                )
             case State.STOPPING | State.SHUTTING_DOWN:
                 machines.power_off(instance.id)
-            case State.TERMINATED:
-                machines.erase(instance.id)
             case _:
                 pass
 
-    world.fleet.watchers.append(changed)
+    return changed
+
+
+def _guest_environment(endpoint: str, region: str) -> Mapping[str, str]:
+    """Return what a command in a machine needs to call this AWS, as an instance profile would give it."""
+    return {
+        "AWS_ENDPOINT_URL": endpoint,
+        "AWS_REGION": region,
+        "AWS_DEFAULT_REGION": region,
+        "AWS_ACCESS_KEY_ID": KEY,
+        "AWS_SECRET_ACCESS_KEY": KEY,
+        "AWS_CONFIG_FILE": "/dev/null",
+        "AWS_SHARED_CREDENTIALS_FILE": "/dev/null",
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }
 
 
 async def _listen(gateway: Gateway, control: ControlApi, *, port: int, stack: contextlib.AsyncExitStack) -> str:
@@ -198,13 +220,6 @@ def _own(state_dir: Path) -> IO[str]:
         lock.close()
         raise RuntimeError(f"Another simulated AWS uses {state_dir}: choose another --state-dir or end it.") from exc
     return lock
-
-
-def _empty(disks: Path) -> Path:
-    """Remove the disks of machines nobody remembers: the simulator's own state ends with its process."""
-    shutil.rmtree(disks, ignore_errors=True)
-    disks.mkdir(parents=True)
-    return disks
 
 
 async def _cancel(task: "asyncio.Task[None]") -> None:

@@ -17,13 +17,15 @@ def _identity(_world: World, _params: Params, _call: Call) -> Params:
     return {"UserId": "AIDAHOTDESKLOCAL", "Account": ACCOUNT, "Arn": f"arn:aws:iam::{ACCOUNT}:user/hotdesk-local"}
 
 
-def _assume(_world: World, params: Params, call: Call) -> Params:
+def _assume(world: World, params: Params, call: Call) -> Params:
     role, session = str(params["RoleArn"]).rpartition("/")[2], str(params["RoleSessionName"])
     expiry = moment(call.time) + timedelta(seconds=params.get("DurationSeconds") or LIFETIME)
+    key, secret = f"ASIA{secrets.token_hex(8).upper()}", secrets.token_hex(20)
+    world.s3.secrets[key] = secret
     return {
         "Credentials": {
-            "AccessKeyId": f"ASIA{secrets.token_hex(8).upper()}",
-            "SecretAccessKey": secrets.token_hex(20),
+            "AccessKeyId": key,
+            "SecretAccessKey": secret,
             "SessionToken": secrets.token_hex(64),
             "Expiration": expiry,
         },

@@ -7,17 +7,33 @@ thousand instances is written often.
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import lru_cache
-from typing import Any
+from typing import Any, Protocol
 from xml.sax.saxutils import escape
 
 import botocore.session
-from botocore.model import ListShape, ServiceModel, Shape, StructureShape
+from botocore.model import ListShape, MapShape, ServiceModel, Shape, StructureShape
 
 from hotdesk_local.aws.errors import AwsError
 from hotdesk_local.aws.model import Params
 
 Writer = Callable[[Any, list[str]], None]
 Tree = dict[str, Any]
+
+
+class Renders(Protocol):
+    """Writes one structure of a service's model, by the name of its shape, for use in many answers."""
+
+    def render(self, shape: str, value: Mapping[str, Any]) -> Any:
+        """Return what a handler puts into its answer."""
+
+
+class AsItIs:
+    """Renders nothing: answers keep boto3's shape, for those who call handlers in their own process."""
+
+    def render(self, shape: str, value: Mapping[str, Any]) -> Any:
+        """Return the structure itself."""
+        del shape
+        return value
 
 
 class Rendered(str):
@@ -32,6 +48,7 @@ class Wire:
     def __init__(self, service: str) -> None:
         self.model: ServiceModel = botocore.session.get_session().get_service_model(service)
         self._ec2 = self.model.metadata["protocol"] == "ec2"
+        self._flattens = self.model.metadata["protocol"] == "rest-xml"
         self._namespace = (
             f"http://ec2.amazonaws.com/doc/{self.model.api_version}/" if self._ec2 else _namespace(self.model)
         )
@@ -105,7 +122,9 @@ class Wire:
             return self._structure(shape, node if isinstance(node, dict) else {})
         if isinstance(shape, ListShape):
             return self._list(shape, node)
-        return _scalar(shape.type_name, node)
+        if isinstance(shape, MapShape):
+            return self._map(shape, node)
+        return scalar(shape.type_name, node)
 
     def _list(self, shape: ListShape, node: Any) -> list[Any]:
         if not self._ec2 and not shape.serialization.get("flattened") and isinstance(node, dict):
@@ -115,6 +134,12 @@ class Wire:
         if not all(key.isdigit() for key in node):
             raise AwsError("MalformedQueryString", "The members of a list are numbered.")
         return [self._value(shape.member, node[key]) for key in sorted(node, key=int)]
+
+    def _map(self, shape: MapShape, node: Any) -> Params:
+        entries = node.get("entry", node) if isinstance(node, dict) else {}
+        key = shape.key.serialization.get("name", "key")
+        value = shape.value.serialization.get("name", "value")
+        return {entry[key]: self._value(shape.value, entry.get(value)) for entry in entries.values()}
 
     def _writer(self, shape: Shape) -> Writer:
         known = self._writers.get(shape.name)
@@ -143,22 +168,28 @@ class Wire:
         self._writers[shape.name] = write  # before its members: a shape may hold itself
         for name, member in shape.members.items():
             tag = member.serialization.get("name", name)
-            parts[name] = (f"<{tag}>", f"</{tag}>", self._writer(member))
+            if self._flattens and isinstance(member, ListShape) and member.serialization.get("flattened"):
+                parts[name] = ("", "", _items(tag, self._writer(member.member)))
+            else:
+                parts[name] = (f"<{tag}>", f"</{tag}>", self._writer(member))
         return write
 
     def _list_writer(self, shape: ListShape) -> Writer:
         tag = shape.member.serialization.get("name", "member")
-        opening, closing = f"<{tag}>", f"</{tag}>"
-        writer = self._writer(shape.member)
-
-        def write(value: Any, out: list[str]) -> None:
-            for item in value:
-                out.append(opening)
-                writer(item, out)
-                out.append(closing)
-
-        self._writers[shape.name] = write
+        self._writers[shape.name] = write = _items(tag, self._writer(shape.member))
         return write
+
+
+def _items(tag: str, writer: Writer) -> Writer:
+    opening, closing = f"<{tag}>", f"</{tag}>"
+
+    def write(value: Any, out: list[str]) -> None:
+        for item in value:
+            out.append(opening)
+            writer(item, out)
+            out.append(closing)
+
+    return write
 
 
 def _namespace(model: ServiceModel) -> str:
@@ -182,7 +213,8 @@ def _tree(form: Mapping[str, str]) -> Tree:
     return tree
 
 
-def _scalar(kind: str, text: Any) -> Any:
+def scalar(kind: str, text: Any) -> Any:
+    """Return a value of the model out of its text. Raises InvalidParameterValue."""
     try:
         if kind in {"integer", "long"}:
             return int(text)

@@ -3,11 +3,19 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from hotdesk_local.aws import clock
 from hotdesk_local.aws.calls import Call, CallLog
 from hotdesk_local.aws.config import Config
+from hotdesk_local.aws.cpu import Cpu
+from hotdesk_local.aws.ebs import Storage
 from hotdesk_local.aws.errors import no_such_group
+from hotdesk_local.aws.events import Events
 from hotdesk_local.aws.fleet import Fleet
 from hotdesk_local.aws.model import Group, LaunchTemplate, Member, Network, Params
+from hotdesk_local.aws.s3_model import ObjectStore
+from hotdesk_local.aws.spot import Spot
+from hotdesk_local.aws.sqs import Queues
+from hotdesk_local.aws.ssm import Guests
 
 ACCOUNT = "123456789012"
 
@@ -20,6 +28,18 @@ class World:
     fleet: Fleet
     network: Network
     image: str
+    storage: Storage
+    guests: Guests
+    s3: ObjectStore
+    queues: Queues
+    events: Events
+    spot: Spot
+    cpu: Cpu = field(default_factory=Cpu)
+    topics: set[str] = field(default_factory=set)
+    """SNS topics by ARN."""
+    endpoint: str = ""
+    """Where clients reach it; empty without a server."""
+    now: Callable[[], float] = clock.now
     templates: dict[str, LaunchTemplate] = field(default_factory=dict)
     groups: dict[str, Group] = field(default_factory=dict)
     moving: dict[str, Member] = field(default_factory=dict)
@@ -48,6 +68,14 @@ class World:
         if found is None:
             raise no_such_group(name)
         return found
+
+
+class NothingYet(Exception):  # noqa: N818  # a long poll that waits is no error
+    """There is nothing to answer yet; ask again until then."""
+
+    def __init__(self, until: float) -> None:
+        super().__init__(until)
+        self.until = until
 
 
 Handler = Callable[[World, Params, Call], Params]

@@ -1,46 +1,43 @@
-"""What a machine answers: a page, its files, and code-server's `/healthz`."""
+"""A small editor with code-server's `/healthz`: a page, and the machine's files."""
 
-import time
-from urllib.parse import unquote
+from dataclasses import dataclass, field
 
 from aiohttp import web
 
-from hotdesk_local.machines.disk import Disk, OutsideDiskError
+from hotdesk_local.machines.disk import Disk
+from hotdesk_local.machines.files import FILES, answer_file, path_of
 from hotdesk_local.machines.heartbeat import Heart
 from hotdesk_local.machines.pages import editor
 
-FILES = "/files/"
-_SAFE = {"Content-Security-Policy": "sandbox", "X-Content-Type-Options": "nosniff"}
-"""A stored file is data of the user's: a browser must not run it with the editor's rights."""
 
+@dataclass(slots=True)
+class CodeServer:
+    """The editor of one machine."""
 
-async def answer(request: web.BaseRequest, *, machine_id: str, disk: Disk, heart: Heart) -> web.StreamResponse:
-    """Answer one request; everything but `/healthz` counts as use of the machine, a 404 too."""
-    now = time.time()  # noqa: TID251  # a machine has a clock
-    path = request.raw_path.partition("?")[0]
-    if path == "/healthz":
-        return web.json_response(heart.health(now=now))
-    heart.beat(now=now)
-    if path.startswith(FILES):
-        return await _file(request, name=unquote(path.removeprefix(FILES)), disk=disk)
-    if path != "/":
-        return web.Response(status=404, text="There is nothing here.\n")
-    if request.method not in {"GET", "HEAD"}:
-        return web.Response(status=405, text="Only GET.\n")
-    page = editor(machine=machine_id, folder=request.query.get("folder", ""), files=disk.files())
-    return web.Response(text=page, content_type="text/html")
+    machine_id: str
+    disk: Disk
+    heart: Heart = field(default_factory=Heart)
 
+    async def answer(self, request: web.BaseRequest, *, now: float) -> web.StreamResponse:
+        """Answer one request; everything but `/healthz` counts as use of the machine, a 404 too."""
+        path = path_of(request)
+        if path == "/healthz":
+            return web.json_response(self.heart.health(now=now))
+        self.heart.beat(now=now)
+        if path.startswith(FILES):
+            return await answer_file(request, path=path, disk=self.disk)
+        if path != "/":
+            return web.Response(status=404, text="There is nothing here.\n")
+        if request.method not in {"GET", "HEAD"}:
+            return web.Response(status=405, text="Only GET.\n")
+        page = editor(machine=self.machine_id, folder=request.query.get("folder", ""), files=self.disk.files())
+        return web.Response(text=page, content_type="text/html")
 
-async def _file(request: web.BaseRequest, *, name: str, disk: Disk) -> web.Response:
-    try:
-        if request.method in {"GET", "HEAD"}:
-            body = disk.read(name)
-            return web.Response(body=body, content_type="application/octet-stream", headers=_SAFE)
-        if request.method == "PUT":
-            disk.write(name, await request.read())
-            return web.Response(status=204)
-    except FileNotFoundError:
-        return web.Response(status=404, text="There is no such file.\n")
-    except OutsideDiskError as exc:
-        return web.Response(status=400, text=f"{exc}\n")
-    return web.Response(status=405, text="Only GET and PUT.\n")
+    def pass_time(self, *, now: float, connections: int) -> None:
+        """Beat again where a connection is open."""
+        self.heart.pass_time(now=now, connections=connections)
+
+    @property
+    def wants_look(self) -> bool:
+        """Say whether the heart may still beat by itself."""
+        return self.heart.wants_look

@@ -2,17 +2,17 @@
 
 import asyncio
 import logging
-import shutil
 import socket
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 from aiohttp import web
 
+from hotdesk_local.machines.activity import Activity
 from hotdesk_local.machines.disk import Disk
-from hotdesk_local.machines.editor import answer
-from hotdesk_local.machines.heartbeat import Heart
+from hotdesk_local.machines.jupyter import Jupyter
+from hotdesk_local.machines.programs import Program, make_program
 
 log = logging.getLogger(__name__)
 
@@ -30,25 +30,22 @@ class Machine:
     address: str
     disk: Disk
     powered: float
-    heart: Heart = field(default_factory=Heart)
+    program: Program
     listener: asyncio.Server | None = None
 
 
 class Machines:
-    """Gives machines power and takes it away. `root` holds the disks."""
+    """Gives machines power and takes it away; `disk_of` says where a machine's disk is."""
 
-    def __init__(self, *, root: Path, serving: bool) -> None:
-        self._root = root
+    def __init__(self, *, disk_of: Callable[[str], Path], serving: bool, now: Callable[[], float]) -> None:
+        self.disk = disk_of
+        self._now = now
         self._serving = serving
         self._by_id: dict[str, Machine] = {}
         self._by_address: dict[str, Machine] = {}
         self._booting: dict[str, Machine] = {}
         self._hanging: set[str] = set()
         self._http = web.Server(self._handle, access_log=None)
-
-    def disk(self, machine_id: str) -> Path:
-        """Return where the machine's files are."""
-        return self._root / machine_id
 
     def is_serving(self, machine_id: str) -> bool:
         """Say whether the machine has booted and listens."""
@@ -63,10 +60,22 @@ class Machines:
         """Let the machine accept connections and never answer; a power cycle heals it too."""
         (self._hanging.add if hanging else self._hanging.discard)(machine_id)
 
-    def power_on(self, machine_id: str, *, address: str, now: float) -> None:
-        """Begin to boot."""
-        machine = Machine(id=machine_id, address=address, disk=Disk(self.disk(machine_id)), powered=now)
-        machine.disk.root.mkdir(exist_ok=True)
+    def work(self, machine_id: str, *, busy: bool) -> bool:
+        """Let the machine's program be busy by itself; return whether it is one that can be."""
+        machine = self._by_id.get(machine_id)
+        program = machine.program if machine is not None else None
+        if isinstance(program, Jupyter):
+            program.make_busy(busy=busy, now=self._now())
+        elif isinstance(program, Activity):
+            program.busy = busy
+        return isinstance(program, (Jupyter, Activity))
+
+    def power_on(self, machine_id: str, *, address: str, now: float, kind: str = "", token: str = "") -> None:
+        """Begin to boot a program of this kind; it remembers nothing of the time before."""
+        disk = Disk(self.disk(machine_id))
+        disk.root.mkdir(parents=True, exist_ok=True)
+        program = make_program(kind, machine_id=machine_id, disk=disk, token=token, now=now)
+        machine = Machine(id=machine_id, address=address, disk=disk, powered=now, program=program)
         self._by_id[machine_id] = self._by_address[address] = self._booting[machine_id] = machine
 
     def power_off(self, machine_id: str) -> None:
@@ -79,10 +88,6 @@ class Machines:
         del self._by_address[machine.address]
         self._silence(machine)
 
-    def erase(self, machine_id: str) -> None:
-        """Lose the disk."""
-        shutil.rmtree(self.disk(machine_id), ignore_errors=True)
-
     async def advance(self, *, now: float, boot: float) -> None:
         """Let time pass: machines finish their boot, hearts beat again."""
         if self._serving:
@@ -90,8 +95,8 @@ class Machines:
             for machine in due:
                 await self._open(machine)
         for machine in self._by_id.values():
-            if machine.heart.wants_look:
-                machine.heart.pass_time(now=now, connections=len(list(self._connections(machine))))
+            if machine.program.wants_look:
+                machine.program.pass_time(now=now, connections=len(list(self._connections(machine))))
 
     async def serve(self, *, serving: bool) -> None:
         """Open the listeners of running machines, or close them all."""
@@ -103,11 +108,10 @@ class Machines:
             self._booting[machine.id] = machine
 
     async def close(self) -> None:
-        """Cut all power and delete all disks."""
+        """Cut all power."""
         for machine_id in list(self._by_id):
             self.power_off(machine_id)
         await self._http.shutdown(timeout=0.1)
-        shutil.rmtree(self._root, ignore_errors=True)
 
     async def _open(self, machine: Machine) -> None:
         del self._booting[machine.id]
@@ -138,7 +142,7 @@ class Machines:
             raise web.HTTPServiceUnavailable
         if machine.id in self._hanging:
             await asyncio.Event().wait()
-        return await answer(request, machine_id=machine.id, disk=machine.disk, heart=machine.heart)
+        return await machine.program.answer(request, now=self._now())
 
 
 def _listening(address: str) -> socket.socket:
