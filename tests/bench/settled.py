@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from bench.wire import GROUP, MACHINES, Access, Wire, wire
+from hotdesk.core.encoding import tag_value
+from hotdesk.core.tags import TAGS_PER_CALL, claim_tag
 from hotdesk_local.simulated_aws import SimulatedAws
 
 NAMESPACE = "settled"
@@ -18,7 +20,10 @@ _MOMENT = "2026-01-01T00:00:00"
 def settle(count: int, *, pool: str, access: Access, aws: SimulatedAws) -> None:
     """Add so many; the operator must not run, and AWS must launch at once and without request quotas."""
     instances = [instance for launched in _launch(count, pool=pool, aws=aws) for instance in launched]
-    asyncio.run(_record(instances, pool=pool, access=access))
+    claims = asyncio.run(_record(instances, pool=pool, access=access))
+    for start in range(0, len(claims), TAGS_PER_CALL):
+        batch = claims[start : start + TAGS_PER_CALL]
+        aws.ec2.create_tags(Resources=[name for name, _ in batch], Tags=[_tag(name, uid) for name, uid in batch])
 
 
 def _launch(count: int, *, pool: str, aws: SimulatedAws) -> Iterator[list[Any]]:
@@ -34,16 +39,21 @@ def _launch(count: int, *, pool: str, aws: SimulatedAws) -> Iterator[list[Any]]:
         )["Instances"]
 
 
-async def _record(instances: list[Any], *, pool: str, access: Access) -> None:
+def _tag(name: str, uid: str) -> Any:
+    return {"Key": claim_tag(name, 0), "Value": tag_value(f"{NAMESPACE}/{name}/{uid}")}
+
+
+async def _record(instances: list[Any], *, pool: str, access: Access) -> list[tuple[str, str]]:
+    """Return the machines' names with the UIDs of their workspaces."""
     async with wire(access, connections=_CONNECTIONS) as opened:
         namespaces = (await opened.get("/api/v1/namespaces"))["items"]
         if NAMESPACE not in {namespace["metadata"]["name"] for namespace in namespaces}:
             body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}
             await opened.create("/api/v1/namespaces", body)
-        await asyncio.gather(*(_one(opened, instance, pool=pool) for instance in instances))
+        return await asyncio.gather(*(_one(opened, instance, pool=pool) for instance in instances))
 
 
-async def _one(opened: Wire, instance: Any, *, pool: str) -> None:
+async def _one(opened: Wire, instance: Any, *, pool: str) -> tuple[str, str]:
     """Write one Workspace and its Machine as Hotdesk leaves them: four writes."""
     name, ip, zone = instance["InstanceId"], instance["PrivateIpAddress"], instance["Placement"]["AvailabilityZone"]
     path = f"{_WORKSPACES}/{name}"
@@ -64,6 +74,7 @@ async def _one(opened: Wire, instance: Any, *, pool: str) -> None:
     told = {"phase": "Running", "observedGeneration": 1, "machine": name, "slot": 0, "privateIP": ip}
     times = {"claimedAt": claimed_at, "readyAt": claimed_at, "url": f"http://{ip}:8080/"}
     await opened.patch(f"{path}/status", {"status": {**told, **times, "conditions": [served]}})
+    return name, uid
 
 
 def _object(kind: str, name: str, spec: dict[str, Any], *, labels: dict[str, str] | None = None) -> dict[str, Any]:

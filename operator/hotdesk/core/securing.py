@@ -1,6 +1,7 @@
 """Taking claimed machines out of the group's reach: tag, then detach, in batches, behind the fence."""
 
 from datetime import datetime, timedelta
+from itertools import islice
 
 from hotdesk.api.v1alpha1 import Machine
 from hotdesk.core.actions import DetachMachines, TagMachines
@@ -31,11 +32,12 @@ def plan_securing(
     names = (name for name in facts.unsecured - facts.busy if not facts.is_stale(name))
     unsecured = sorted((facts.machines[name] for name in names), key=claimed_at)
     exposed = [machine for machine in unsecured if now - published_at(facts, machine) >= LINGER / 2]
-    untagged = [machine for machine in exposed if is_untagged(facts, machine)]
-    detachable = [machine for machine in exposed if _may_be_detached(facts, machine, now=now)]
+    untagged = list(islice((machine for machine in exposed if is_untagged(facts, machine)), BATCH))
     may_detach = is_fenced and (is_settled or (bool(exposed) and _is_late(exposed[0], now=now)))
-    if may_detach and detachable and _is_worth_a_call(detachable, now=now):
-        return DetachMachines(ids=tuple(machine.metadata.name for machine in detachable[:BATCH]))
+    may_leave = (machine for machine in exposed if may_detach and _may_be_detached(facts, machine, now=now))
+    detachable = list(islice(may_leave, BATCH))
+    if detachable and _is_worth_a_call(detachable, now=now):
+        return DetachMachines(ids=tuple(machine.metadata.name for machine in detachable))
     if untagged and _is_worth_a_call(untagged, now=now):
         ids, tags = _tag_batch(facts, untagged)
         return TagMachines(ids=ids, tags=tuple(sorted(tags.items())))
@@ -70,7 +72,7 @@ def _tag_batch(facts: PoolFacts, untagged: list[Machine]) -> tuple[tuple[str, ..
     batch: list[str] = []
     tags: dict[str, str] = {}
     carried = 0  # the most tags that a machine of the batch has already
-    for machine in untagged[:BATCH]:
+    for machine in untagged:
         instance = facts.instances[machine.metadata.name]
         more = missing_tags(machine, instance)
         has_most = max(carried, len(instance.tags))

@@ -15,7 +15,7 @@ from hotdesk.api.wire import explain
 from hotdesk.ports import NotFound, Refused, Unanswered
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import AsyncIterator, Mapping
 
     from hotdesk.adapters.kube.resources import M, Resource
     from hotdesk.adapters.kube.session import KubeSession
@@ -25,6 +25,10 @@ _log = logging.getLogger(__name__)
 _PAGE = 500  # objects; the event loop is busy with one page for some 10 ms
 _BATCH = 50  # objects parsed before the event loop has its turn
 _LISTS = 3  # a list is begun anew this often when its snapshot expired (410) between two pages
+
+
+class _Expired(Exception):  # noqa: N818  # names the fact
+    """The snapshot that the pages come from expired before the last one was read."""
 
 
 async def list_objects(session: KubeSession, resource: Resource[M], *, known: Mapping[str, M] | None = None) -> list[M]:
@@ -37,29 +41,25 @@ async def list_objects(session: KubeSession, resource: Resource[M], *, known: Ma
         Unanswered, Denied, Throttled: there is no complete list.
 
     """
-    found: list[M] = []
-    parsed = 0
-    for item in await list_raw(session, path=resource.everywhere, resource=resource.plural):
-        if (same := _unchanged(item, known)) is not None:
-            found.append(same)
-            continue
-        parsed += 1
+    for _ in range(_LISTS):
+        found: list[M] = []
         try:
-            found.append(resource.model.model_validate(item))
-        except ValidationError as exc:
-            _log_unreadable(item, resource=resource.plural, error=exc)
-        if parsed % _BATCH == 0:
-            await asyncio.sleep(0)
-    return found
+            async for page in _pages(session, path=resource.everywhere, resource=resource.plural):
+                found += [parsed async for parsed in _parsed(page, resource, known or {})]
+        except _Expired:
+            continue
+        return found
+    raise _no_list(resource.plural)
 
 
 async def list_raw(session: KubeSession, *, path: str, resource: str) -> list[dict[str, Any]]:
     """Return the items of every page of one consistent list."""
     for _ in range(_LISTS):
-        items = await _pages(session, path=path, resource=resource)
-        if items is not None:
-            return items
-    raise Unanswered(f"cannot list {resource}: every snapshot expired before its last page was read")
+        try:
+            return [item async for page in _pages(session, path=path, resource=resource) for item in page]
+        except _Expired:
+            continue
+    raise _no_list(resource)
 
 
 async def fetch_object(session: KubeSession, resource: Resource[M], *, name: str, namespace: str = "") -> M | None:
@@ -81,30 +81,45 @@ async def fetch_object(session: KubeSession, resource: Resource[M], *, name: str
         raise Refused(f"{resource.plural} {name} cannot be read: {explain(exc)}") from exc
 
 
-async def _pages(session: KubeSession, *, path: str, resource: str) -> list[dict[str, Any]] | None:
-    """Return all items, or None if the snapshot expired on the way."""
-    items: list[dict[str, Any]] = []
+async def _pages(session: KubeSession, *, path: str, resource: str) -> AsyncIterator[list[dict[str, Any]]]:
+    """Yield the items page by page, so that never more than one page is held raw."""
     params = {"limit": str(_PAGE)}
     while True:
         answer = await session.read(path, params=params)
         if answer.status == HTTPStatus.GONE:
-            return None
+            raise _Expired
         check(answer, verb="list", resource=resource)
         try:
             page = orjson.loads(answer.body)
-            items.extend(page["items"] or ())
-            token = page["metadata"].get("continue")
+            items, token = list(page["items"] or ()), page["metadata"].get("continue")
         except (ValueError, KeyError, TypeError, AttributeError) as exc:
             raise Unanswered(f"cannot list {resource}: the answer is no list") from exc
+        yield items
         if not token:
-            return items
+            return
         params = {"limit": str(_PAGE), "continue": token}
 
 
-def _unchanged(item: dict[str, Any], known: Mapping[str, M] | None) -> M | None:
+async def _parsed(items: list[dict[str, Any]], resource: Resource[M], known: Mapping[str, M]) -> AsyncIterator[M]:
+    """Yield what can be read, and let the event loop have its turn now and then."""
+    for number, item in enumerate(items, 1):
+        if (same := _unchanged(item, known)) is not None:
+            yield same
+            continue
+        try:
+            yield resource.model.model_validate(item)
+        except ValidationError as exc:
+            _log_unreadable(item, resource=resource.plural, error=exc)
+        if number % _BATCH == 0:
+            await asyncio.sleep(0)
+
+
+def _no_list(resource: str) -> Unanswered:
+    return Unanswered(f"cannot list {resource}: every snapshot expired before its last page was read")
+
+
+def _unchanged(item: dict[str, Any], known: Mapping[str, M]) -> M | None:
     """Return the known object that the item is, if it is still in its version."""
-    if not known:
-        return None
     metadata = item.get("metadata") or {}
     same = known.get(metadata.get("uid", ""))
     return same if same is not None and same.metadata.resource_version == metadata.get("resourceVersion") else None
