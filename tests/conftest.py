@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
@@ -23,6 +24,17 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         capture = session.config.pluginmanager.getplugin("capturemanager")
         with capture.global_and_fixture_disabled():
             find_or_build()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say how much was tried, where a test alone does not show it."""
+    reports = [report for found in terminalreporter.stats.values() for report in found if hasattr(report, "when")]
+    tried = Counter[str]()
+    for report in reports:
+        if report.when == "call":
+            tried.update({name: value for name, value in report.user_properties if isinstance(value, int)})
+    for name, value in sorted(tried.items()):
+        terminalreporter.write_line(f"{name}: {value}")
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""The `hotdesk` command: the operator, the CRDs, and what other packages add."""
+"""The `hotdesk` command: the operator, the gateway and its tokens, the CRDs, and what other packages add."""
 
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
@@ -34,6 +34,35 @@ def operator() -> None:
     from hotdesk.main import run  # noqa: PLC0415  # kopf and boto3 take a second that other commands need not pay
 
     run()
+
+
+@main.command()
+def gateway() -> None:
+    """Take heartbeats of workspaces; it takes its settings from the environment."""
+    from hotdesk.gateway_main import run  # noqa: PLC0415  # as above
+
+    run()
+
+
+@main.command()
+@click.argument("workspace", metavar="NAMESPACE/NAME")
+@click.option(
+    "--keys",
+    envvar="HOTDESK_HEARTBEAT_KEYS",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="The file with the keys; without it, they are read from the Secret.",
+)
+@click.option("--secret", metavar="NAMESPACE/NAME", default="hotdesk-system/hotdesk-heartbeat", show_default=True)
+def token(workspace: str, keys: Path | None, secret: str) -> None:
+    """Print the token that a workspace beats with."""
+    from hotdesk.gateway_main import CannotMint, mint_token  # noqa: PLC0415  # as above
+
+    if any(len(given.split("/")) != 2 or not all(given.split("/")) for given in (workspace, secret)):  # noqa: PLR2004
+        raise click.UsageError("give a namespace and a name: NAMESPACE/NAME")
+    try:
+        click.echo(mint_token(workspace, keys=keys, secret=secret))
+    except CannotMint as error:
+        raise click.ClickException(str(error)) from None
 
 
 @main.command()

@@ -5,37 +5,75 @@ import gc
 import logging
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from datetime import timedelta
+from typing import Protocol
 
 import kopf
 import uvloop
 
+from hotdesk.actors.alone import Alone
 from hotdesk.actors.directory import Directory, resync_for_ever
+from hotdesk.actors.gate import LeaseGate, OpenGate
+from hotdesk.actors.membership import Membership
+from hotdesk.actors.sharing import Sharing
 from hotdesk.actors.world import Pace, World
 from hotdesk.adapters.aws.fleets import AwsFleets
 from hotdesk.adapters.clock import SystemClock
 from hotdesk.adapters.kube.connection import Connection, NoCluster, find_connection, login_for_kopf
+from hotdesk.adapters.kube.leases import CONNECTIONS, KubeLeases, watch_leases
+from hotdesk.adapters.kube.resources import MACHINES
 from hotdesk.adapters.kube.session import KubeSession
 from hotdesk.adapters.kube.store import KubeStore
-from hotdesk.adapters.kube.watch import MachineWatch
+from hotdesk.adapters.kube.watch import Watch
 from hotdesk.adapters.logs import configure_logging
 from hotdesk.adapters.metrics import CONTENT_TYPE, PrometheusMetrics
 from hotdesk.adapters.probe import NetworkProber
 from hotdesk.adapters.web import WebServer
+from hotdesk.api.lease import Lease
+from hotdesk.core.sharing import Terms
 from hotdesk.handlers import feed, kopf_settings
 from hotdesk.ports import HotdeskError
 from hotdesk.settings import Settings
 
 log = logging.getLogger(__name__)
 
+_TERMS = Terms()
 _KEEP_WARM = timedelta(seconds=60)
+# Shorter than a try to renew a Lease: so the session itself finds out that its connections fell silent, and tries all.
+_LEASE_ANSWER_WITHIN = timedelta(seconds=0.75)
 # A collection stops the loop: the youngest generation for 5 ms per 10,000 objects, the oldest for 100 ms with 1,000
 # machines (measured on two busy cores). So the young are collected in small portions, and the oldest seldom.
 _GC_THRESHOLDS = (10_000, 50, 1_000)
 # seconds, a tenth of Python's default: so long may a thread that parses an answer of AWS keep the claim path waiting.
 _SWITCH_INTERVAL = 0.0005
+
+
+class Replica(Protocol):
+    """What decides which pools this process acts for."""
+
+    trouble: str | None
+    """Why it cannot take part yet, as a sentence."""
+
+    async def run(self) -> None:
+        """Take pools and give them back, until it is told to leave; ends before only with an error."""
+
+    async def leave(self) -> None:
+        """Give back everything."""
+
+
+class _Readiness:
+    """Why the operator is not ready."""
+
+    def __init__(self) -> None:
+        self.problem: str | None = "the first list is not complete yet"
+        self.replica: Replica | None = None
+
+    def __call__(self) -> Sequence[str]:
+        """Return the reasons, each a sentence; none: it is ready, whether it owns a pool or stands by."""
+        reasons = (self.problem, self.replica.trouble if self.replica is not None else None)
+        return [reason for reason in reasons if reason is not None]
 
 
 def run() -> None:
@@ -50,48 +88,61 @@ def run() -> None:
     except NoCluster as error:
         sys.exit(str(error))
     except HotdeskError as error:
-        log.error("the operator cannot start: %s", error)  # noqa: TRY400  # the sentence says it all
+        log.error("the operator cannot go on: %s", error)  # noqa: TRY400  # the sentence says it all
         sys.exit(1)
 
 
 async def _operate(settings: Settings, connection: Connection) -> None:
-    """Wire everything, catch up with what exists, then act until stopped. If kopf ends by itself, so do we."""
-    problems = ["the first list is not complete yet"]
-    metrics = PrometheusMetrics()
+    """Wire everything, catch up with what exists, then act until stopped. If a part ends by itself, so do we."""
+    not_ready = _Readiness()
+    metrics, clock = PrometheusMetrics(), SystemClock()
+    gate = LeaseGate(clock, deadline=_TERMS.deadline) if settings.share else OpenGate()
     async with AsyncExitStack() as closing:
         fleets = AwsFleets(
-            on_call=lambda action, outcome, seconds: metrics.aws_call(action=action, outcome=outcome, seconds=seconds)
+            on_call=lambda action, outcome, seconds: metrics.aws_call(action=action, outcome=outcome, seconds=seconds),
+            gate=gate.check,
         )
         closing.callback(fleets.close)
-        server = await closing.enter_async_context(_web_server(settings, metrics, not_ready=lambda: problems))
+        server = await closing.enter_async_context(_web_server(settings, metrics, not_ready))
         session = await closing.enter_async_context(KubeSession(connection))
         await session.warm()
         world = World(
-            store=KubeStore(session, on_write=metrics.api_write),
+            store=KubeStore(session, on_write=metrics.api_write, gate=gate.check),
             fleets=fleets,
             prober=NetworkProber(),
-            clock=SystemClock(),
+            clock=clock,
             metrics=metrics,
             pace=_pace(settings),
+            gate=gate,
         )
         directory = Directory(world)
         await directory.resync()
-        directory.start()
+        chores = [asyncio.create_task(session.keep_warm(every=_KEEP_WARM), name="keep warm")]
+        replica: Replica = Alone(directory)
+        if isinstance(gate, LeaseGate):
+            lease_session = await closing.enter_async_context(
+                KubeSession(connection, connections=CONNECTIONS, answer_within=_LEASE_ANSWER_WITHIN)
+            )
+            chores.append(asyncio.create_task(lease_session.keep_warm(every=_KEEP_WARM), name="keep leases warm"))
+            replica = sharing = _sharing(settings, directory, lease_session, world=world, gate=gate)
+            watch = _lease_watch(settings, connection, sharing)
+            chores.append(asyncio.create_task(watch.run(), name="watch leases"))
+        not_ready.replica, not_ready.problem = replica, None
         gc.freeze()
-        warming = asyncio.create_task(session.keep_warm(every=_KEEP_WARM), name="keep warm")
-        problems.clear()
-        log.info("ready", extra={"metrics_port": server.port})
+        log.info("caught up", extra={"metrics_port": server.port})
         try:
-            await _watch(connection, directory, settings)
+            await _watch(connection, directory, replica, settings)
         finally:
-            problems.append("the operator is stopping")
-            warming.cancel()
+            not_ready.problem = "the operator is stopping"
+            for chore in chores:
+                chore.cancel()
 
 
-async def _watch(connection: Connection, directory: Directory, settings: Settings) -> None:
-    """Let kopf feed the directory until a signal comes; exit 1 if kopf gives up before."""
+async def _watch(connection: Connection, directory: Directory, replica: Replica, settings: Settings) -> None:
+    """Act, and let kopf feed the directory, until a signal comes; exit 1 if either ends before."""
     stop, kopf_stop, ready, relisted = asyncio.Event(), asyncio.Event(), asyncio.Event(), asyncio.Event()
-    machines = MachineWatch(connection, upsert=directory.upsert, delete=directory.delete, relisted=relisted.set)
+    machines = Watch(connection, MACHINES, upsert=directory.upsert, delete=directory.delete, relisted=relisted.set)
+    acting = asyncio.create_task(replica.run(), name="act")
     chores = [
         asyncio.create_task(machines.run(), name="watch machines"),
         asyncio.create_task(resync_for_ever(directory, every=settings.resync_seconds, wanted=relisted), name="resync"),
@@ -106,18 +157,40 @@ async def _watch(connection: Connection, directory: Directory, settings: Setting
         ),
         name="kopf",
     )
-    await _first(watching, ready)
+    await _first(ready, watching, acting)
     _stop_on_signals(stop)  # after kopf has set its own handlers, which would outlive it
-    await _first(watching, stop)
-    for chore in chores:
-        chore.cancel()
+    await _first(stop, watching, acting)
+    is_told = stop.is_set()
     # The actors end first: kopf waits five seconds for tasks that began after it.
-    await _stop(directory, within=settings.drain_seconds)
+    await _stop(directory, replica, within=settings.drain_seconds)
+    for chore in (*chores, acting):
+        chore.cancel()
+    ends = await asyncio.gather(acting, return_exceptions=True)
     kopf_stop.set()
     await watching
-    if not stop.is_set():
-        log.error("the watches ended by themselves; the process must be restarted")
+    if not is_told:
+        log.error("a part of the operator ended by itself (%r); the process must be restarted", *ends)
         sys.exit(1)
+
+
+def _sharing(
+    settings: Settings, directory: Directory, session: KubeSession, *, world: World, gate: LeaseGate
+) -> Sharing:
+    leases = KubeLeases(session, namespace=settings.lease_namespace)
+    membership = Membership(
+        leases, replica=settings.replica, gate=gate, clock=world.clock, metrics=world.metrics, terms=_TERMS
+    )
+    return Sharing(directory, leases, membership, gate=gate, clock=world.clock, terms=_TERMS)
+
+
+def _lease_watch(settings: Settings, connection: Connection, sharing: Sharing) -> Watch[Lease]:
+    return watch_leases(
+        connection,
+        namespace=settings.lease_namespace,
+        upsert=sharing.upsert,
+        delete=sharing.delete,
+        relisted=sharing.relisted,
+    )
 
 
 def _registry(connection: Connection, directory: Directory, *, relisted: asyncio.Event) -> kopf.OperatorRegistry:
@@ -131,10 +204,10 @@ def _registry(connection: Connection, directory: Directory, *, relisted: asyncio
     return registry
 
 
-async def _first(watching: asyncio.Task[None], event: asyncio.Event) -> None:
-    """Wait until the event is set or the watches have ended."""
+async def _first(event: asyncio.Event, *parts: asyncio.Task[None]) -> None:
+    """Wait until the event is set or a part has ended."""
     waiting = asyncio.create_task(event.wait())
-    await asyncio.wait((watching, waiting), return_when=asyncio.FIRST_COMPLETED)
+    await asyncio.wait((waiting, *parts), return_when=asyncio.FIRST_COMPLETED)
     waiting.cancel()
 
 
@@ -144,15 +217,16 @@ def _stop_on_signals(stop: asyncio.Event) -> None:
         loop.add_signal_handler(number, stop.set)
 
 
-async def _stop(directory: Directory, *, within: float) -> None:
+async def _stop(directory: Directory, replica: Replica, *, within: float) -> None:
     try:
         async with asyncio.timeout(within):
+            await replica.leave()
             await directory.stop()
     except TimeoutError:
         log.warning("writes were still under way after %g s; the next operator finds what they left", within)
 
 
-def _web_server(settings: Settings, metrics: PrometheusMetrics, *, not_ready: Callable[[], list[str]]) -> WebServer:
+def _web_server(settings: Settings, metrics: PrometheusMetrics, not_ready: _Readiness) -> WebServer:
     return WebServer(
         host=settings.metrics_address,
         port=settings.metrics_port,

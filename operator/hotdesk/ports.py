@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
+from hotdesk.api.lease import Lease, LeaseSpec
 from hotdesk.api.v1alpha1 import (
     Claim,
     Machine,
@@ -45,6 +46,10 @@ class Throttled(HotdeskError):  # noqa: N818
 
 class Refused(HotdeskError):  # noqa: N818
     """The call was understood and refused, nothing happened. Look at the state, not at the text."""
+
+
+class Fenced(HotdeskError):  # noqa: N818
+    """This process may not act: nothing was sent."""
 
 
 class Store(Protocol):
@@ -99,6 +104,29 @@ class Store(Protocol):
 
     async def patch_pool_finalizers(self, pool: MachinePool, finalizers: Sequence[str]) -> MachinePool:
         """Replace the pool's finalizers."""
+
+
+class Leases(Protocol):
+    """The Leases of the replicas and of the pools, in one namespace.
+
+    Writes are guarded by the resourceVersion that was read, and raise what the Store's raise. None of them asks
+    whether this process may act: they are how it comes to.
+    """
+
+    async def list_leases(self) -> Sequence[Lease]:
+        """Every Lease of ours."""
+
+    async def fetch_lease(self, *, name: str) -> Lease | None:
+        """Read one Lease past every cache; None if it does not exist."""
+
+    async def create_lease(self, *, name: str, spec: LeaseSpec) -> Lease:
+        """Create a Lease; Conflict if it exists."""
+
+    async def patch_lease(self, lease: Lease, spec: LeaseSpec) -> Lease:
+        """Merge a spec into a Lease that is still as it was read."""
+
+    async def delete_lease(self, lease: Lease) -> None:
+        """Delete exactly the Lease that was read; an absent one is success."""
 
 
 class Fleet(Protocol):
@@ -205,3 +233,12 @@ class Metrics(Protocol):
 
     def pool_removed(self, *, pool: str) -> None:
         """Forget the gauges of a pool that is gone."""
+
+    def pool_left(self, *, pool: str) -> None:
+        """Forget the gauges of a pool that another replica owns; what was counted here stays counted."""
+
+    def pool_owned(self, *, pool: str) -> None:
+        """Show that this replica owns a pool, until it is left."""
+
+    def lease_renewed(self, *, outcome: str, seconds: float) -> None:
+        """Count one try to renew this replica's Lease; the outcome is `ok` or the name of an error."""

@@ -17,7 +17,7 @@ from hotdesk_local.demo.warm_machines import GROUP
 from hotdesk_local.errors import LocalStackError
 from hotdesk_local.progress import Progress
 from hotdesk_local.shell import write_environment
-from hotdesk_local.stack import LocalStack
+from hotdesk_local.stack import LocalStack, operator_name
 from hotdesk_local.state import LOCK, State
 
 # Without these three there is no stack; the operator may be left out or started later.
@@ -60,14 +60,16 @@ def local() -> None:
 @local.command()
 @_state_dir
 @click.option("--operator/--no-operator", default=True, help="Start the operator too.", show_default=True)
-def up(*, state_dir: Path, operator: bool) -> None:
+@click.option("--replicas", type=click.IntRange(1, 9), default=1, help="How many of it.", show_default=True)
+def up(*, state_dir: Path, operator: bool, replicas: int) -> None:
     """Start the stack and leave it running."""
     with _locked(state_dir) as state:
         running = all(state.process(name) for name in _CORE)
         if not running:
             _make_room(state)
-        complete = running and (state.process("operator") or not operator)
-        stack = LocalStack.start(state, operator=operator, progress=Progress())
+        wanted = [operator_name(number) for number in range(1, replicas + 1)] if operator else []
+        complete = running and all(state.process(name) for name in wanted)
+        stack = LocalStack.start(state, operator=operator, replicas=replicas, progress=Progress())
         if state.fact("group") is None:
             stack.create_group(GROUP, max_size=0)
             state.note(group=GROUP)

@@ -15,7 +15,7 @@ def write_environment(stack: LocalStack) -> Path:
     kubectl.symlink_to(stack.controlplane.binaries.kubectl)
     variables = {
         **stack.env,
-        **{f"HOTDESK_{process.name.upper()}_PID": str(process.pid) for process in stack.state.processes},
+        **{_variable(process.name): str(process.pid) for process in stack.state.processes},
     }
     lines = ["# Written by `hotdesk local up`; for `source`.", "unset AWS_PROFILE AWS_SESSION_TOKEN"]
     lines += [f"export {name}={shlex.quote(value)}" for name, value in variables.items()]
@@ -24,3 +24,7 @@ def write_environment(stack: LocalStack) -> Path:
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     path.chmod(0o600)
     return path
+
+
+def _variable(process: str) -> str:
+    return f"HOTDESK_{process.upper().replace('-', '_')}_PID"

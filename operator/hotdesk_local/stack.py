@@ -8,7 +8,7 @@ from typing import Any, Self
 
 from hotdesk_local.controlplane.apiserver import Options
 from hotdesk_local.controlplane.binaries import find_or_build
-from hotdesk_local.controlplane.crds import apply_crds, find_crds, grant_operator_rights
+from hotdesk_local.controlplane.crds import SYSTEM_NAMESPACE, apply_crds, find_crds, grant_operator_rights
 from hotdesk_local.controlplane.plane import ControlPlane
 from hotdesk_local.ports import free_port
 from hotdesk_local.processes import Process
@@ -36,6 +36,7 @@ class LocalStack:
         state_dir: Path | State,
         *,
         operator: bool = True,
+        replicas: int = 1,
         aws_config: Mapping[str, Any] | None = None,
         options: Options | None = None,
         progress: Progress | None = None,
@@ -53,9 +54,9 @@ class LocalStack:
             with progress.step("starting the simulated AWS"):
                 aws = SimulatedAws.await_answer(state)
             stack = cls(state=state, controlplane=plane, aws=aws)
-            if operator:
-                with progress.step("starting the operator"):
-                    stack.start_operator()
+            for replica in range(1, replicas + 1) if operator else ():
+                with progress.step(f"starting {operator_name(replica)}"):
+                    stack.start_operator(replica=replica)
         except BaseException:
             state.end_all()
             raise
@@ -68,8 +69,8 @@ class LocalStack:
 
     @property
     def metrics_url(self) -> str:
-        """The address of the operator's metrics, /healthz and /readyz."""
-        return f"http://127.0.0.1:{self._metrics_port}"
+        """The address of the first operator's metrics, /healthz and /readyz."""
+        return self.metrics_url_of(1)
 
     @property
     def env(self) -> dict[str, str]:
@@ -80,35 +81,43 @@ class LocalStack:
         """Make an Auto Scaling group; `settings` as `SimulatedAws.create_group` takes them."""
         self.aws.create_group(name, max_size=max_size, min_size=min_size, **settings)
 
-    def start_operator(self, *, extra_env: Mapping[str, str] | None = None) -> Process:
-        """Start the operator, if it does not run, and return when it is ready."""
-        process = self.state.process("operator") or self.state.start(
-            name="operator",
+    def metrics_url_of(self, replica: int) -> str:
+        """Return the address of an operator's metrics, /healthz and /readyz."""
+        return f"http://127.0.0.1:{self._metrics_port(replica)}"
+
+    def start_operator(self, *, replica: int = 1, extra_env: Mapping[str, str] | None = None) -> Process:
+        """Start an operator, if it does not run, and return when it is ready; they are numbered from 1."""
+        name = operator_name(replica)
+        process = self.state.process(name) or self.state.start(
+            name=name,
             command=[Path(sysconfig.get_path("scripts")) / "hotdesk", "operator"],
             environment={
                 **self.env,
                 "KUBECONFIG": self._operator_kubeconfig(),
                 "HOTDESK_METRICS_ADDRESS": "127.0.0.1",
-                "HOTDESK_METRICS_PORT": str(self._metrics_port),
+                "HOTDESK_METRICS_PORT": str(self._metrics_port(replica)),
+                "HOTDESK_LEASE_NAMESPACE": SYSTEM_NAMESPACE,
+                # Always the same: started again, it goes on at once with what the one before had.
+                "HOTDESK_REPLICA": name,
                 **(extra_env or {}),
             },
         )
         wait_for_answer(
-            self._operator_ready,
+            lambda: self._operator_ready(replica),
             process=process,
-            log=self.state.log("operator"),
+            log=self.state.log(name),
             what="/readyz answers 200",
             within=_OPERATOR_WITHIN,
         )
         return process
 
-    def stop_operator(self) -> None:
-        """End the operator in good order."""
-        self.state.end("operator")
+    def stop_operator(self, *, replica: int = 1) -> None:
+        """End an operator in good order."""
+        self.state.end(operator_name(replica))
 
-    def kill_operator(self) -> None:
-        """End the operator as a crash would."""
-        self.state.kill("operator")
+    def kill_operator(self, *, replica: int = 1) -> None:
+        """End an operator as a crash would."""
+        self.state.kill(operator_name(replica))
 
     def stop(self) -> None:
         """End everything, last started first. The files stay for whoever wants to look."""
@@ -119,14 +128,14 @@ class LocalStack:
             self.state.note(operator_kubeconfig=str(grant_operator_rights(self.controlplane)))
         return str(self.state.fact("operator_kubeconfig"))
 
-    @property
-    def _metrics_port(self) -> int:
-        if self.state.fact("metrics_port") is None:
-            self.state.note(metrics_port=free_port())
-        return int(self.state.fact("metrics_port"))
+    def _metrics_port(self, replica: int) -> int:
+        fact = f"{operator_name(replica)}_metrics_port"
+        if self.state.fact(fact) is None:
+            self.state.note(**{fact: free_port()})
+        return int(self.state.fact(fact))
 
-    def _operator_ready(self) -> bool | None:
-        connection = http.client.HTTPConnection("127.0.0.1", self._metrics_port, timeout=_TIMEOUT)
+    def _operator_ready(self, replica: int) -> bool | None:
+        connection = http.client.HTTPConnection("127.0.0.1", self._metrics_port(replica), timeout=_TIMEOUT)
         try:
             connection.request("GET", "/readyz")
             return True if connection.getresponse().status == http.HTTPStatus.OK else None
@@ -134,3 +143,8 @@ class LocalStack:
             return None
         finally:
             connection.close()
+
+
+def operator_name(replica: int) -> str:
+    """Return what the process of an operator is called; they are numbered from 1."""
+    return "operator" if replica == 1 else f"operator-{replica}"

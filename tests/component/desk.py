@@ -15,6 +15,7 @@ from fakes.apiserver.server import FakeApiServer
 from fakes.awsworld import Delays
 from fakes.fleet import FakeFleet, FakeFleets
 from hotdesk.actors.directory import Directory
+from hotdesk.actors.gate import LeaseGate, OpenGate
 from hotdesk.actors.world import Pace, World
 from hotdesk.adapters.kube.session import KubeSession
 from hotdesk.adapters.kube.store import KubeStore
@@ -67,22 +68,53 @@ class PatientProber:
         return self.ready
 
 
+class GatedFleets:
+    """Fleets whose every change of AWS is announced before it is sent."""
+
+    def __init__(self, fleets: FakeFleets, begin: Callable[[str], None]) -> None:
+        self._fleets = fleets
+        self._begin = begin
+
+    def fleet(self, **where: Any) -> Any:
+        return _GatedFleet(self._fleets.fleet(**where), self._begin)
+
+
+class _GatedFleet:
+    def __init__(self, fleet: FakeFleet, begin: Callable[[str], None]) -> None:
+        self._fleet = fleet
+        self._begin = begin
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self._fleet, name)
+        if name.startswith("describe_"):
+            return method
+
+        async def begun(*args: Any, **kwargs: Any) -> Any:
+            self._begin(name)
+            return await method(*args, **kwargs)
+
+        return begun
+
+
 class Operator:
     """The actors with the real store; fed straight from the server's storage, as a watch would feed them."""
 
-    def __init__(self, desk: "Desk", pace: Pace) -> None:
+    def __init__(self, desk: "Desk", pace: Pace, *, gate: LeaseGate | None = None) -> None:
         self.is_deaf = False  # its watches miss everything
         self.metrics = PrometheusMetrics()
+        self.gate: LeaseGate | OpenGate = gate or OpenGate()
+        self.writes: list[str] = []  # what it sent to the API server and to AWS, in order
         self._desk = desk
         self._session = KubeSession(desk.server.connection, connections=8)
         self.directory = Directory(
             World(
-                store=KubeStore(self._session),
-                fleets=FakeFleets(desk.fleet),
+                store=KubeStore(self._session, on_write=self._note, gate=self.gate.check),
+                fleets=GatedFleets(FakeFleets(desk.fleet), self._begin_call),
                 prober=desk.prober,
                 clock=desk.clock,
                 metrics=self.metrics,
                 pace=pace,
+                gate=self.gate,
             )
         )
         self._unsubscribe = desk.server.storage.subscribe(self._hear)
@@ -100,11 +132,20 @@ class Operator:
         self._unsubscribe()
         actors = self.directory._actors.values()
         tasks = [task for actor in actors for task in actor._effects._running.values()]
-        tasks += [*self.directory._tasks.values(), *self.directory._looking]
+        tasks += [*self.directory._tasks.values(), *self.directory._lookouts._looking]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await self._session.close()
+
+    def _note(self, *, resource: str, verb: str, outcome: str, **_: object) -> None:
+        if outcome != "fenced":
+            self.writes.append(f"{verb} {resource}")
+
+    def _begin_call(self, action: str) -> None:
+        """Check at the last moment whether a call that changes AWS may be sent, as the real adapter does."""
+        self.gate.check()
+        self.writes.append(action)
 
     def _hear(self, kind: Kind, event_type: str, stored: dict[str, Any]) -> None:
         if not self.is_deaf and kind.plural in MODELS:

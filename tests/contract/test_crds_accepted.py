@@ -57,6 +57,8 @@ GOOD = {
             },
         },
     ),
+    "quota of one": pool(quota={"maxWorkspacesPerOwner": 1}),
+    "largest quota": pool(quota={"maxWorkspacesPerOwner": 100000, "maxRunningPerOwner": 100000}),
     "paused pool": pool(paused=True, aws__manageGroup=False),
     "pool name of 63 characters": named(pool(), "p" * 63),
     "machine without claims": machine(),

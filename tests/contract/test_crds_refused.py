@@ -151,7 +151,33 @@ BAD_POOLS = {
     "paused as text": (pool(paused="yes"), "spec.paused in body must be of type boolean"),
     "name of 64 characters": (named(pool(), "p" * 64), "metadata.name must be at most 63 characters"),
     "misspelt buffer": (pool(buffer__idel=3), 'unknown field "spec.buffer.idel"'),
-    "quota, which is not there yet": (pool(quota={"maxWorkspacesPerOwner": 1}), 'unknown field "spec.quota"'),
+    "quota of no workspace": (
+        pool(quota__maxWorkspacesPerOwner=0),
+        "spec.quota.maxWorkspacesPerOwner in body should be greater than or equal to 1",
+    ),
+    "quota of nothing that runs": (
+        pool(quota__maxRunningPerOwner=0),
+        "spec.quota.maxRunningPerOwner in body should be greater than or equal to 1",
+    ),
+    "quota below zero": (pool(quota__maxRunningPerOwner=-1), "should be greater than or equal to 1"),
+    "quota too large": (pool(quota__maxWorkspacesPerOwner=100001), "should be less than or equal to 100000"),
+    "quota as text": (
+        pool(quota__maxWorkspacesPerOwner="two"),
+        "spec.quota.maxWorkspacesPerOwner in body must be of type integer",
+    ),
+    "quota of half a workspace": (pool(quota__maxRunningPerOwner=1.5), "must be of type integer"),
+    "quota of nothing": (
+        pool(quota={}),
+        "quota needs maxWorkspacesPerOwner, maxRunningPerOwner or both: leave quota out to limit nobody",
+    ),
+    "misspelt quota": (
+        pool(quota={"maxRunningPerOwner": 1, "maxRunningPerTeam": 1}),
+        'unknown field "spec.quota.maxRunningPerTeam"',
+    ),
+    "quota of minutes, which is not there yet": (
+        pool(quota={"maxRunningPerOwner": 1, "maxMinutesPerOwnerPerDay": 60}),
+        'unknown field "spec.quota.maxMinutesPerOwnerPerDay"',
+    ),
 }
 
 BAD_MACHINES = {

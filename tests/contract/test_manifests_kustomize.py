@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from hotdesk.settings import Settings
 from waiting import wait_for
 
 pytestmark = pytest.mark.stack
@@ -33,6 +34,8 @@ MAY = [
     "list priorityclasses.scheduling.k8s.io",
     "watch priorityclasses.scheduling.k8s.io",
 ]
+MAY_AT_HOME = [f"{verb} leases.coordination.k8s.io" for verb in ("get", "list", "watch", "create", "patch", "delete")]
+MAY_NOT_AT_HOME = ["deletecollection leases.coordination.k8s.io", "update leases.coordination.k8s.io", "get secrets"]
 MAY_NOT = [
     "create workspaces.hotdesk.dev",
     "patch workspaces.hotdesk.dev",
@@ -45,6 +48,8 @@ MAY_NOT = [
     "create pods",
     "patch namespaces",
     "impersonate users",
+    "get leases.coordination.k8s.io",
+    "create leases.coordination.k8s.io",
     "create clusterrolebindings.rbac.authorization.k8s.io",
 ]
 
@@ -56,12 +61,14 @@ def system(kubectl):
 
 
 @pytest.fixture(scope="module")
-def rights(kubectl):
-    """The operator's role, in force until the module ends."""
-    kubectl("apply", "--filename", DEPLOY / "kustomize" / "operator-role.yaml")
+def rights(kubectl, system):  # noqa: ARG001  # the namespace of the Leases
+    """The operator's roles, in force until the module ends."""
+    files = [f"--filename={DEPLOY / 'kustomize' / name}" for name in ("operator-role.yaml", "lease-role.yaml")]
+    kubectl("apply", *files)
     wait_for(lambda: _can(kubectl, "list workspaces.hotdesk.dev") == "yes", what="the role is in force")
+    wait_for(lambda: _can(kubectl, MAY_AT_HOME[0], at_home=True) == "yes", what="the role for Leases is in force")
     yield
-    kubectl("delete", "--filename", DEPLOY / "kustomize" / "operator-role.yaml")
+    kubectl("delete", *files)
 
 
 @pytest.fixture(scope="module")
@@ -97,9 +104,11 @@ def test_nothing_can_be_written_into_the_image_at_run_time(built):
 def test_the_probes_and_the_service_meet_the_port_of_the_metrics(built):
     (container,) = _only(built, "Deployment")["spec"]["template"]["spec"]["containers"]
     (port,) = container["ports"]
-    settings = {entry["name"]: entry["value"] for entry in container["env"]}
+    settings = {entry["name"]: entry["value"] for entry in container["env"] if "value" in entry}
     everywhere = "0.0.0.0"  # noqa: S104  # within its Pod
     assert settings == {"HOTDESK_METRICS_ADDRESS": everywhere, "HOTDESK_METRICS_PORT": str(port["containerPort"])}
+    fields = {e["name"]: e["valueFrom"]["fieldRef"]["fieldPath"] for e in container["env"] if "valueFrom" in e}
+    assert fields == {"POD_NAME": "metadata.name", "POD_NAMESPACE": "metadata.namespace"}
     assert container["livenessProbe"]["httpGet"] == {"path": "/healthz", "port": port["name"]}
     assert container["readinessProbe"]["httpGet"] == {"path": "/readyz", "port": port["name"]}
     assert _only(built, "Service")["spec"]["ports"][0]["targetPort"] == port["name"]
@@ -115,6 +124,29 @@ def test_the_operator_may(kubectl, right):
 @pytest.mark.parametrize("right", MAY_NOT)
 def test_the_operator_may_not(kubectl, right):
     assert _can(kubectl, right) == "no"
+
+
+@pytest.mark.usefixtures("rights")
+@pytest.mark.parametrize("right", MAY_AT_HOME)
+def test_the_operator_may_in_its_own_namespace(kubectl, right):
+    assert _can(kubectl, right, at_home=True) == "yes"
+
+
+@pytest.mark.usefixtures("rights")
+@pytest.mark.parametrize("right", MAY_NOT_AT_HOME)
+def test_the_operator_may_not_in_its_own_namespace_either(kubectl, right):
+    assert _can(kubectl, right, at_home=True) == "no"
+
+
+def test_a_replica_can_end_in_good_order_and_another_takes_over(built):
+    deployment = _only(built, "Deployment")["spec"]
+    assert deployment["replicas"] == 2
+    assert deployment["strategy"]["rollingUpdate"] == {"maxUnavailable": 0, "maxSurge": 1}
+    assert deployment["template"]["spec"]["terminationGracePeriodSeconds"] >= 2 * Settings().drain_seconds
+    labels = deployment["template"]["metadata"]["labels"]
+    assert _only(built, "PodDisruptionBudget")["spec"]["selector"]["matchLabels"].items() <= labels.items()
+    for constraint in deployment["template"]["spec"]["topologySpreadConstraints"]:
+        assert constraint["labelSelector"]["matchLabels"].items() <= labels.items()
 
 
 def test_whoever_edits_a_namespace_has_workspaces_and_no_machines(built):
@@ -168,9 +200,10 @@ def _listed(value):
     return [value] if isinstance(value, str) else value
 
 
-def _can(kubectl, right):
+def _can(kubectl, right, *, at_home=False):
     verb, resource = right.split()
     resource, _, subresource = resource.partition("/")
     options = [f"--subresource={subresource}"] if subresource else []
-    question = ["auth", "can-i", verb, resource, *options, "--all-namespaces", f"--as={OPERATOR}"]
+    where = "--namespace=hotdesk-system" if at_home else "--all-namespaces"
+    question = ["auth", "can-i", verb, resource, *options, where, f"--as={OPERATOR}"]
     return kubectl(*question, check=False).stdout.strip()

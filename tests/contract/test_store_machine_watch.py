@@ -10,7 +10,8 @@ import pytest
 
 from fakes.apiserver.world import OpenWorld, World, claim, fake_world, in_world, real_world
 from hotdesk.adapters.kube.connection import find_connection
-from hotdesk.adapters.kube.watch import MachineWatch
+from hotdesk.adapters.kube.resources import MACHINES
+from hotdesk.adapters.kube.watch import Watch
 
 
 @dataclass
@@ -46,7 +47,9 @@ class Audience:
 @asynccontextmanager
 async def watching(world: World) -> AsyncIterator[Audience]:
     audience = Audience()
-    watch = MachineWatch(world.connection, upsert=audience.upsert, delete=audience.delete, relisted=audience.relisted)
+    watch = Watch(
+        world.connection, MACHINES, upsert=audience.upsert, delete=audience.delete, relisted=audience.relisted
+    )
     task = asyncio.create_task(watch.run())
     try:
         await audience.until(lambda: audience.relists > 0)

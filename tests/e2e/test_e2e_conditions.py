@@ -67,6 +67,31 @@ def test_unknown_priority_class_can_be_changed_in_the_workspace(scene):
     assert workspace["status"]["observedGeneration"] == workspace["metadata"]["generation"] == 2
 
 
+def test_workspace_beyond_the_quota_says_so_and_is_served_when_another_of_its_owner_goes(scene):
+    pool = scene.pool(quota={"maxWorkspacesPerOwner": 2})
+    pool.apply("one", "two", "three")
+    pool.wait_bound("one", "two")
+    told = wait_for(lambda: _stalled(scene, "three", "QuotaExceeded"), what="the third is told")
+    assert told == (
+        f'Owner "{pool.workspace("three")["spec"]["owner"]}" uses 2 of the 2 workspaces that MachinePool {pool.name} '
+        "allows one owner (spec.quota.maxWorkspacesPerOwner): delete one of them, or have the quota raised. "
+        "The oldest that is held back is served next."
+    )
+    held = pool.workspace("three")["status"]
+    assert held["phase"] == "Pending"
+    assert "queue" not in held
+    assert "machine" not in held
+    pool.apply("theirs", owner="eve")
+    pool.wait_bound("theirs")
+    scene.kubectl("delete", "ws", "one", "-n", scene.namespace)
+    (third,) = pool.wait_bound("three")
+    assert [found["type"] for found in third["status"]["conditions"]] == ["Ready"]
+    pool.apply("four")
+    wait_for(lambda: _stalled(scene, "four", "QuotaExceeded"), what="the fourth is told")
+    pool.change(quota=None)
+    pool.wait_bound("two", "three", "four")
+
+
 def test_overlapping_schedules_are_named_and_the_pool_works_on_without_them(scene):
     def schedule(name, start, idle):
         return {"name": name, "start": start, "duration": "2h", "idle": idle}

@@ -80,6 +80,17 @@ def test_down_ends_everything_and_leaves_only_the_logs(folder):
     assert _hotdesk("down", state_dir=folder).stdout == "Nothing of it ran.\n"
 
 
+def test_several_operators_run_and_know_each_other(folder):
+    _hotdesk("up", "--replicas", "2", state_dir=folder)
+    shown = _hotdesk("status", state_dir=folder).stdout.splitlines()
+    assert [line.split()[:2] for line in shown][-2:] == [["operator", "runs"], ["operator-2", "runs"]]
+    script = f'source {folder}/env && kill -0 "$HOTDESK_OPERATOR_2_PID" && kubectl get leases -n hotdesk-system -o name'
+    found = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True).stdout.split()
+    assert found == [f"lease.coordination.k8s.io/replica-{name}" for name in ("operator", "operator-2")]
+    assert "runs already" in _hotdesk("up", "--replicas", "2", state_dir=folder).stdout
+    assert _hotdesk("down", state_dir=folder).stdout == "Ended: operator-2, operator, apiserver, etcd, aws.\n"
+
+
 def test_two_stacks_run_side_by_side(stack_dir, folder):
     _hotdesk("up", "--no-operator", state_dir=folder)
     here, there = _facts(folder), _facts(stack_dir)

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from hotdesk.adapters.metrics import PrometheusMetrics
-from hotdesk.settings import Settings
+from hotdesk.gateway.metrics import GatewayMetrics
+from hotdesk.settings import GatewaySettings, Settings
 
 ROOT = Path(__file__).parents[2]
 TOOLS = {
@@ -56,12 +57,15 @@ def test_every_link_of_the_texts_leads_somewhere():
 
 def test_every_setting_is_documented():
     page = (ROOT / "docs" / "operations.md").read_text()
-    missing = [name for name in Settings.model_fields if f"HOTDESK_{name.upper()}" not in page]
+    names = {**Settings.model_fields, **GatewaySettings.model_fields}
+    missing = [name for name in names if f"`HOTDESK_{name.upper()}`" not in page]
     assert not missing
 
 
 def test_every_metric_is_documented():
     page = (ROOT / "docs" / "operations.md").read_text()
-    families = {family.name for family in PrometheusMetrics().registry.collect() if family.name.startswith("hotdesk_")}
+    registries = (PrometheusMetrics().registry, GatewayMetrics().registry)
+    families = {family.name for registry in registries for family in registry.collect()}
+    families = {name for name in families if name.startswith("hotdesk_")}
     assert families, "no metric found"
     assert not [name for name in families if name not in page]

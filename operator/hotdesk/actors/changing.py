@@ -3,7 +3,7 @@
 import logging
 from collections import deque
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
 from hotdesk.actors.recording import PoolRecord
@@ -64,6 +64,14 @@ class Changes:
         self._note_answer(record, raises=action.raises)
         self.facts.capacity_answered(at=self.world.clock.now(), desired=record.desired, max_size=record.max_size)
         log.info("capacity set", extra={"group": self.group, "desired": record.desired, "max": record.max_size})
+
+    async def settle(self) -> None:
+        """Clear the record of a call that was answered: to whoever comes next it would seem to be on its way."""
+        call = self.facts.pool.status.capacity_call if self.facts.pool is not None else None
+        if call is None or call not in self.answered:
+            return
+        with suppress(HotdeskError):  # it costs the next one some minutes in which it only lowers
+            await self.record.record_call(None)
 
     async def repair(self, action: RepairGroup) -> None:
         """Put the group's settings right."""

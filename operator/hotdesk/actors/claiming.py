@@ -52,6 +52,8 @@ class Claiming:
         """Rewrite a found claim, so that whoever made it can no longer publish from it, then publish it."""
         facts, machine = self._facts, action.machine
         uid = action.workspace.metadata.uid
+        if uid in facts.held:  # by the quota, since it was planned
+            return
         facts.begin_claim(machine.metadata.name, (uid,))
         anew = action.claim.model_copy(update={"claimed_at": self._world.clock.now()})
         claims = tuple(anew if claim == action.claim else claim for claim in machine.spec.claims)
@@ -67,7 +69,7 @@ class Claiming:
         machine, name = action.machine, action.machine.metadata.name
         self._facts.begin_claim(name, ())
         try:
-            kept = [claim for claim in machine.spec.claims if await self._still_holds(claim, name, action.uids)]
+            kept = [claim for claim in machine.spec.claims if await self._still_holds(claim, action)]
             if len(kept) == len(machine.spec.claims):
                 return all(uid in self._facts.workspaces for uid in action.uids)
             reap = None if kept else Reap(reason="Used", at=self._world.clock.now())
@@ -166,15 +168,18 @@ class Claiming:
             },
         )
 
-    async def _still_holds(self, claim: Claim, name: str, doubtful: frozenset[str]) -> bool:
-        if claim.workspace.uid not in doubtful:
+    async def _still_holds(self, claim: Claim, action: CheckClaims) -> bool:
+        uid, name = claim.workspace.uid, action.machine.metadata.name
+        if uid not in action.uids:
             return True
         found = await self._world.store.fetch_workspace(namespace=claim.workspace.namespace, name=claim.workspace.name)
-        if found is None or found.metadata.uid != claim.workspace.uid:
-            self._facts.remove_workspace(claim.workspace.uid)
+        if found is None or found.metadata.uid != uid:
+            self._facts.remove_workspace(uid)
             return False
         self._facts.upsert_workspace(found)
-        return found.status.machine in {None, name}
+        if found.status.machine is None:
+            return uid not in action.refused
+        return found.status.machine == name
 
     async def _restored(self, workspace: Workspace, machine: Machine | None, action: CheckSeat) -> bool:
         """Give a living machine its lost record, or a record its lost claim; false where somebody else has the slot."""

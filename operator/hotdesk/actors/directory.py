@@ -2,14 +2,14 @@
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
-from hotdesk.actors.observer import Observer
+from hotdesk.actors.lookouts import Lookouts
 from hotdesk.actors.pool_actor import PoolActor
 from hotdesk.actors.world import World
-from hotdesk.api.v1alpha1 import Aws, Machine, MachinePool, Workspace
+from hotdesk.api.v1alpha1 import Machine, MachinePool, Workspace
 from hotdesk.core.eligibility import Priorities, Surroundings
 from hotdesk.ports import HotdeskError
 
@@ -18,24 +18,23 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 Thing = TypeVar("Thing", Workspace, Machine, MachinePool)
 
-FleetKey = tuple[str, str | None, str | None]
-
 
 class Directory:
     """Routes news to the pools' actors, which it starts when they are first named.
 
     A pool that does not exist has an actor too, as long as a workspace or a machine names it: somebody must say so.
+    Every actor hears the news; only those of pools that were taken act and have AWS looked at.
     """
 
     def __init__(self, world: World) -> None:
+        self.pools_changed: Callable[[], None] = lambda: None  # called when a pool is first named, or no more
         self._world = world
         self._actors: dict[str, PoolActor] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._observers: dict[FleetKey, Observer] = {}
-        self._looking: list[asyncio.Task[None]] = []
+        self._lookouts = Lookouts(world)
         self._pools: dict[str, MachinePool] = {}
         self._surroundings = Surroundings()
-        self._running = False
+        self._takes_all = False
 
     # -- news -------------------------------------------------------------------------------------------------------
 
@@ -90,6 +89,8 @@ class Directory:
         listed |= {("workspace", workspace.metadata.uid) for workspace in workspaces}
         for kind, key in known - listed:
             self._remove_ghost(kind, key)
+        for name in tuple(self._actors):
+            self._retire(name)  # some were busy when the last news of them came
 
     def _take_in(self, things: Sequence[Thing]) -> Sequence[Thing]:
         """Take in a list at once: later, it would bring back what was deleted meanwhile."""
@@ -99,18 +100,55 @@ class Directory:
 
     # -- life -------------------------------------------------------------------------------------------------------
 
+    @property
+    def pools(self) -> frozenset[str]:
+        """Every pool that anything names."""
+        return frozenset(self._actors)
+
+    @property
+    def taken(self) -> frozenset[str]:
+        """The pools that this process acts for."""
+        return frozenset(self._tasks)
+
+    @property
+    def busy(self) -> frozenset[str]:
+        """The pools with work under way."""
+        return frozenset(name for name, actor in self._actors.items() if actor.is_busy)
+
     def start(self) -> None:
-        """Begin to act; until then news is only collected."""
-        self._running = True
+        """Act for every pool, now and later, without asking anybody."""
+        self._takes_all = True
         for name in self._actors:
-            self._run_actor(name)
+            self.take(name)
+
+    def take(self, name: str) -> None:
+        """Act for a pool from now on; it must be at rest. One that nothing names any more is left alone."""
+        actor = self._actors.get(name)
+        if actor is None or name in self._tasks:
+            return
+        actor.begin()
+        self._tasks[name] = asyncio.get_running_loop().create_task(actor.run(), name=f"pool {name}")
+        if name in self._pools:
+            self._lookouts.look(actor, self._pools[name])
+        self._world.metrics.pool_owned(pool=name)
+
+    async def let_go(self, name: str) -> None:
+        """Act for a pool no more: nothing is planned from now on; return when what was under way has ended."""
+        actor = self._actors.get(name)
+        if actor is None:
+            return
+        self._halt(actor)
+        await actor.rest()
+
+    def nudge(self) -> None:
+        """Have every pool think again: what kept this process from acting is over."""
+        for actor in self._actors.values():
+            actor.nudge()
 
     async def stop(self) -> None:
         """Plan nothing more, and wait for the writes under way."""
-        for task in (*self._tasks.values(), *self._looking):
-            task.cancel()
-        await asyncio.gather(*self._tasks.values(), *self._looking, return_exceptions=True)
-        await asyncio.gather(*(actor.drain() for actor in self._actors.values()))
+        await asyncio.gather(*(self.let_go(name) for name in self._actors))
+        await self._lookouts.stop()
 
     # -- the inside -------------------------------------------------------------------------------------------------
 
@@ -119,12 +157,17 @@ class Directory:
         if actor is None:
             actor = self._actors[name] = PoolActor(name, self._world)
             actor.set_surroundings(self._surroundings)
-            if self._running:
-                self._run_actor(name)
+            self.pools_changed()
+            if self._takes_all:
+                self.take(name)
         return actor
 
-    def _run_actor(self, name: str) -> None:
-        self._tasks[name] = asyncio.get_running_loop().create_task(self._actors[name].run(), name=f"pool {name}")
+    def _halt(self, actor: PoolActor) -> None:
+        task = self._tasks.pop(actor.name, None)
+        if task is not None:
+            task.cancel()
+            self._world.metrics.pool_left(pool=actor.name)
+        self._lookouts.look_away(actor)
 
     def _upsert_pool(self, pool: MachinePool) -> None:
         name = pool.metadata.name
@@ -133,10 +176,9 @@ class Directory:
         actor = self._actor(name)
         actor.set_pool(pool)
         if before is None or before.spec.aws != pool.spec.aws:
-            if before is not None:
-                self._observer(before.spec.aws).unwatch(actor)
-            actor.watcher = self._observer(pool.spec.aws)
-            actor.watcher.watch(actor)
+            self._lookouts.prepare(pool)
+            if name in self._tasks:
+                self._lookouts.look(actor, pool)
             self._find_rivals()
 
     def _remove_pool(self, name: str) -> None:
@@ -144,7 +186,7 @@ class Directory:
         if pool is None:
             return
         actor = self._actors[name]
-        self._observer(pool.spec.aws).unwatch(actor)
+        self._lookouts.look_away(actor)
         actor.set_pool(None)
         self._world.metrics.pool_removed(pool=name)
         self._find_rivals()
@@ -163,19 +205,8 @@ class Directory:
     def _retire(self, name: str) -> None:
         """End the actor of a pool that nothing names any more."""
         if name in self._actors and self._actors[name].is_idle:
-            del self._actors[name]
-            task = self._tasks.pop(name, None)
-            if task is not None:
-                task.cancel()
-
-    def _observer(self, aws: Aws) -> Observer:
-        key = (aws.region, aws.endpoint_url, aws.role_arn)
-        observer = self._observers.get(key)
-        if observer is None:
-            fleet = self._world.fleets.fleet(region=aws.region, endpoint_url=aws.endpoint_url, role_arn=aws.role_arn)
-            observer = self._observers[key] = Observer(fleet, self._world)
-            self._looking.append(asyncio.get_running_loop().create_task(observer.run(), name=f"look {aws.region}"))
-        return observer
+            self._halt(self._actors.pop(name))
+            self.pools_changed()
 
     def _find_rivals(self) -> None:
         """Tell every pool whether an older one manages its group: the older one goes on, the later one is stopped."""

@@ -74,6 +74,7 @@ class Effects:
         self._world = world
         self._backoff = Backoff(world.clock)
         self._running: dict[Key, asyncio.Task[None]] = {}
+        self._probing: set[asyncio.Task[None]] = set()
         self._background = asyncio.Semaphore(_BACKGROUND_WRITES)
         self._claimed = float("-inf")  # monotonic seconds of the latest claim
         self._gave_way = float("-inf")  # monotonic seconds of the latest write that could have waited
@@ -100,13 +101,18 @@ class Effects:
             self._spawn(action.key, action)
 
     async def drain(self) -> None:
-        """Wait until everything under way has ended."""
+        """Wait until everything under way has ended; a probe, which changes nothing, is broken off."""
+        for probe in self._probing:
+            probe.cancel()
         while self._running:
             await asyncio.wait(self._running.values())
 
     def _spawn(self, key: Key, action: Action) -> None:
         task = asyncio.get_running_loop().create_task(self._run(action))
         self._running[key] = task
+        if isinstance(action, ProbeMachine):
+            self._probing.add(task)
+            task.add_done_callback(self._probing.discard)
         task.add_done_callback(lambda _: self._ended(key))
 
     def _ended(self, key: Key) -> None:

@@ -148,6 +148,8 @@ class Observer:
         checked = [s for s in due if s not in complete and started - s.checked >= every]
         try:
             groups = await self._fleet.describe_groups({schedule.subject.group_name for schedule in due})
+            due = [schedule for schedule in due if self._is_watched(schedule)]
+            complete = [schedule for schedule in complete if self._is_watched(schedule)]
             asked = {s.subject.name: _asked(s.subject, groups, is_complete=s in complete) for s in due}
             instances = await self._instances(complete, checked, wanted=frozenset().union(*asked.values()))
         except HotdeskError as error:
@@ -160,11 +162,16 @@ class Observer:
             if schedule in complete or schedule in checked:
                 schedule.checked = started
             name = schedule.subject.name
-            refusal = await self._ask_why_short(schedule, groups.get(schedule.subject.group_name), started_at)
+            if not self._is_watched(schedule):
+                continue  # it is no longer watched, or anew: this look is from before
+            group = groups.get(schedule.subject.group_name)
+            refusal = await self._ask_why_short(schedule, group, started_at)
+            if not self._is_watched(schedule):
+                continue
             schedule.subject.observe(
                 Observation(
                     started_at=started_at,
-                    group=groups.get(schedule.subject.group_name),
+                    group=group,
                     instances=_belonging(instances, pool=name, asked=asked[name]),
                     asked=asked[name],
                     complete=schedule in complete,
@@ -174,6 +181,9 @@ class Observer:
             )
             if refusal is not None:  # the look is good all the same; only reasons are missing
                 schedule.subject.observe_failed(refusal)
+
+    def _is_watched(self, schedule: _Schedule) -> bool:
+        return self._schedules.get(schedule.subject.name) is schedule
 
     async def _instances(
         self, complete: list[_Schedule], checked: list[_Schedule], *, wanted: frozenset[str]

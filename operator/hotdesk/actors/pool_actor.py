@@ -31,23 +31,38 @@ _AT_REST = timedelta(seconds=5)  # between passes without news: schedules and ag
 class Watcher(Protocol):
     """Who looks at AWS for the actor."""
 
+    def watch(self, subject: "PoolActor") -> None:
+        """Begin to look, at once."""
+
+    def unwatch(self, subject: "PoolActor") -> None:
+        """Look no more."""
+
     def hurry(self, subject: "PoolActor") -> None:
         """Look again soon."""
 
 
 class PoolActor:
-    """Takes news in through its methods at any time; `run` plans and starts what is to be done."""
+    """Takes news in through its methods at any time; `run` plans and starts what is to be done.
+
+    Between `begin` and `rest` it acts; before and after, another replica does, and it only keeps up with the news.
+    """
 
     def __init__(self, name: str, world: World) -> None:
         self.name = name
         self.facts = PoolFacts(name=name)
         self.watcher: Watcher | None = None
-        self.is_moving = False
         self._world = world
         self._news = asyncio.Event()
+        self._schedule_fault: str | None = None
+        self._is_acting = False
+        self._forget()
+
+    def _forget(self) -> None:
+        """Remember nothing of what was done, as after a restart."""
+        world = self._world
+        self.is_moving = False
         self._effects = Effects(self.facts, world, changed=self._news.set, aws_changed=self._hurry)
         self._memory = Memory(rise=Rise(machines=0, at=world.clock.now()))
-        self._schedule_fault: str | None = None
         self._next_upkeep = 0.0  # monotonic seconds
         self._next_report = 0.0  # monotonic seconds
         self._next_measure = 0.0  # monotonic seconds
@@ -73,7 +88,7 @@ class PoolActor:
 
     def upsert_workspace(self, workspace: Workspace) -> None:
         """Take in a workspace."""
-        if workspace.status.machine is None:
+        if self._is_acting and workspace.status.machine is None:
             self._effects.claiming.saw(workspace.metadata.uid)
         self.facts.upsert_workspace(workspace)
         self._news.set()
@@ -129,6 +144,11 @@ class PoolActor:
         return len(self.facts.members)
 
     @property
+    def is_busy(self) -> bool:
+        """Whether anything is under way."""
+        return self._effects.is_busy
+
+    @property
     def breadth(self) -> int:
         """How many instances a complete look shows, as far as it knows."""
         return len(self.facts.instances)
@@ -137,7 +157,7 @@ class PoolActor:
     def is_idle(self) -> bool:
         """Whether nothing would be lost with the actor."""
         facts = self.facts
-        return facts.pool is None and not facts.workspaces and not facts.machines and not self._effects.is_busy
+        return facts.pool is None and not facts.workspaces and not facts.machines and not self.is_busy
 
     def interests(self, group: Group | None) -> frozenset[str]:
         """Return the instances whose state it waits for: new ones, those about to serve, and those about to end.
@@ -164,6 +184,25 @@ class PoolActor:
 
     # -- the loop ---------------------------------------------------------------------------------------------------
 
+    def begin(self) -> None:
+        """Be about to act: the clock of everybody who waits starts now."""
+        self._is_acting = True
+        for uid, workspace in self.facts.workspaces.items():
+            if workspace.status.machine is None:
+                self._effects.claiming.saw(uid)
+
+    async def rest(self) -> None:
+        """Wait for the writes under way to end, then forget everything but the objects; `run` must have ended."""
+        self._is_acting = False
+        await self._effects.drain()
+        await self._effects.changes.settle()
+        self.facts.forget_aws()
+        self._forget()
+
+    def nudge(self) -> None:
+        """Make a pass soon."""
+        self._news.set()
+
     async def run(self) -> None:
         """Make passes, for ever: at once on news, and when something is due."""
         while True:
@@ -180,12 +219,10 @@ class PoolActor:
             except TimeoutError:
                 continue
 
-    async def drain(self) -> None:
-        """Wait for the writes under way to end; what they bring is planned by whoever comes next."""
-        await self._effects.drain()
-
     def _pass(self) -> float:
         """Plan and start everything that is due; return the seconds until something else is."""
+        if not self._world.gate.is_open:
+            return _AT_REST.total_seconds()
         now = self._world.clock.now()
         if self._effects.may_claim():
             for claim in seating.plan_claims(self.facts, now=now):

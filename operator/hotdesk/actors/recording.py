@@ -120,7 +120,8 @@ class PoolRecord:
             except DOUBT:
                 await self._reread()
                 raise
-            self._facts.set_pool(changed)
+            is_gone = changed.metadata.deletion_timestamp is not None and not changed.metadata.finalizers
+            self._facts.set_pool(None if is_gone else changed)
 
     async def _write(self, pool: MachinePool, status: MachinePoolStatus) -> None:
         try:

@@ -1,8 +1,9 @@
 """What every actor is given: the ports, and the few figures a person may set."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 
+from hotdesk.actors.gate import Gate, OpenGate
 from hotdesk.ports import Clock, Fleets, Metrics, Prober, Store
 
 
@@ -30,3 +31,4 @@ class World:
     clock: Clock
     metrics: Metrics
     pace: Pace
+    gate: Gate = field(default_factory=OpenGate)

@@ -12,5 +12,5 @@ class SystemClock:
         return datetime.now(UTC)  # noqa: TID251  # this is where time enters
 
     def monotonic(self) -> float:
-        """Return seconds on a clock that never steps."""
-        return time.monotonic()
+        """Return seconds on a clock that never steps, and goes on while the computer sleeps."""
+        return time.clock_gettime(time.CLOCK_BOOTTIME)

@@ -28,7 +28,11 @@ def configure_logging(*, level: str, style: str) -> None:
 
 
 class _TextFormatter(logging.Formatter):
-    """The message and its facts, `key=value`; values are quoted so that none can start a line of its own."""
+    """The message and its facts, `key=value`; nothing that others wrote can start a line of its own."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  # logging's name
+        record.message = "".join(char if char.isprintable() else repr(char)[1:-1] for char in record.message)
+        return super().formatMessage(record)
 
     def format(self, record: logging.LogRecord) -> str:
         facts: dict[str, Any] = {key: value for key, value in record.__dict__.items() if key not in _PLAIN}

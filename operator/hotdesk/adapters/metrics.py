@@ -59,6 +59,21 @@ class PrometheusMetrics:
             ["pool"],
             registry=self.registry,
         )
+        self._owner = Gauge(
+            "hotdesk_pool_owner",
+            "1 for each pool that this replica acts for; the others have it in none or another replica.",
+            ["pool"],
+            registry=self.registry,
+        )
+        self._renewals = self._counter(
+            "hotdesk_lease_renewals_total", "Tries to renew this replica's Lease, by outcome.", "outcome"
+        )
+        self._renewal_seconds = Histogram(
+            "hotdesk_lease_renewal_duration_seconds",
+            "Duration of tries to renew this replica's Lease; it falls silent when none succeeds for 4 s.",
+            buckets=_WRITE_BUCKETS,
+            registry=self.registry,
+        )
         self._aws_calls = self._counter("hotdesk_aws_calls_total", "Calls to AWS.", "action", "outcome")
         self._aws_seconds = Histogram(
             "hotdesk_aws_call_duration_seconds",
@@ -111,6 +126,21 @@ class PrometheusMetrics:
         self._states.pop(pool, None)
         for metric in (self._claims, self._hits, self._misses, self._counts, self._unsecured):
             metric.remove_by_labels({"pool": pool})
+
+    def pool_left(self, *, pool: str) -> None:
+        """Forget the gauges of a pool that another replica owns; what was counted here stays counted."""
+        self._states.pop(pool, None)
+        for metric in (self._counts, self._unsecured, self._owner):
+            metric.remove_by_labels({"pool": pool})
+
+    def pool_owned(self, *, pool: str) -> None:
+        """Show that this replica owns a pool, until it is left."""
+        self._owner.labels(pool).set(1)
+
+    def lease_renewed(self, *, outcome: str, seconds: float) -> None:
+        """Count one try to renew this replica's Lease; the outcome is `ok` or the name of an error."""
+        self._renewals.labels(outcome).inc()
+        self._renewal_seconds.observe(seconds)
 
     def aws_call(self, *, action: str, outcome: str, seconds: float) -> None:
         """Count one call to AWS; the outcome is `ok` or the name of an error."""

@@ -49,6 +49,7 @@ KINDS: Final = (
             Column("Machine", ".status.machine"),
             Column("IP", ".status.privateIP"),
             Column("URL", ".status.url"),
+            Column("Idle", ".status.lastActivityTime", "date"),
             Column("Pool", ".spec.pool", wide=True),
             Column("Owner", ".spec.owner", wide=True),
             Column("Queue", ".status.queue.position", "integer", wide=True),

@@ -8,7 +8,6 @@ from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
-    Field,
     PlainSerializer,
     ValidationError,
     WithJsonSchema,
@@ -18,6 +17,7 @@ from pydantic.alias_generators import to_camel
 from hotdesk.api.schema import marks, rule
 
 _DURATION: Final = re.compile(r"(?:(\d{1,5})h)?(?:(\d{1,7})m)?(?:(\d{1,9})s)?", re.ASCII)
+_MOST_HOURS, _MOST_MINUTES = 99_999, 9_999_999
 
 
 class ApiModel(BaseModel):
@@ -72,9 +72,14 @@ def parse_duration(value: object) -> timedelta:
 
 
 def format_duration(value: timedelta) -> str:
-    """Write whole seconds as "1h30m", "45s" or "0s"; what is below a second is dropped."""
-    minutes, seconds = divmod(int(value.total_seconds()), 60)
-    hours, minutes = divmod(minutes, 60)
+    """Write whole seconds as "1h30m", "45s" or "0s"; what is below a second is dropped.
+
+    Beyond 99999 hours the rest is written in minutes, and then in seconds, as it can be read.
+    """
+    seconds = max(0, int(value.total_seconds()))
+    hours = min(seconds // 3600, _MOST_HOURS)
+    minutes = min((seconds - 3600 * hours) // 60, _MOST_MINUTES)
+    seconds -= 3600 * hours + 60 * minutes
     parts = ((hours, "h"), (minutes, "m"), (seconds, "s"))
     return "".join(f"{number}{unit}" for number, unit in parts if number) or "0s"
 
@@ -109,7 +114,13 @@ def _utc(value: datetime, *, timespec: str) -> str:
     return value.astimezone(UTC).replace(tzinfo=None).isoformat(timespec=timespec) + "Z"
 
 
-_DATE_TIME: Final = {"type": "string", "format": "date-time"}
+# The format alone takes an empty list, offsets of 99 hours and text behind the time; a rule has the time read. In the
+# years it leaves, no reckoning and no other time zone leads out of bounds.
+_TIME_RULE: Final = rule(
+    "self >= timestamp('1000-01-01T00:00:00Z') && self < timestamp('3000-01-01T00:00:00Z')",
+    "write a time like 2026-01-02T03:04:05Z",
+)
+_DATE_TIME: Final = {"type": "string", "format": "date-time", **marks(_TIME_RULE)}
 
 Time = Annotated[datetime, PlainSerializer(_seconds, when_used="json"), WithJsonSchema(_DATE_TIME)]
 """metav1.Time: whole seconds."""
@@ -126,14 +137,15 @@ _Duration = Annotated[
     timedelta,
     BeforeValidator(parse_duration),
     PlainSerializer(format_duration, when_used="json"),
-    WithJsonSchema({"type": "string", "maxLength": 32}),
 ]
 
-Duration = Annotated[_Duration, Field(json_schema_extra=marks(_DURATION_RULE))]
+# The rules are part of the type: those of a Field are lost where the duration may be absent.
+Duration = Annotated[_Duration, WithJsonSchema({"type": "string", "maxLength": 32, **marks(_DURATION_RULE)})]
 """A Go-style duration of whole hours, minutes and seconds."""
 
+_POSITIVE_RULE: Final = rule("self.matches('[1-9]')", "give a duration above zero")
+
 PositiveDuration = Annotated[
-    _Duration,
-    Field(json_schema_extra=marks(_DURATION_RULE, rule("self.matches('[1-9]')", "give a duration above zero"))),
+    _Duration, WithJsonSchema({"type": "string", "maxLength": 32, **marks(_DURATION_RULE, _POSITIVE_RULE)})
 ]
 """A duration that is not zero."""

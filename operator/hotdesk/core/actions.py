@@ -56,10 +56,14 @@ class PublishFound:
 
 @dataclass(frozen=True, slots=True)
 class CheckClaims:
-    """Ask the API server for the workspaces of these claims and drop those that are gone or live elsewhere."""
+    """Ask the API server for the workspaces of these claims and drop those that are gone or live elsewhere.
+
+    The claims of `refused` are dropped too unless they were published after all: the quota has no room for them.
+    """
 
     machine: Machine
     uids: frozenset[str]
+    refused: frozenset[str] = frozenset()
 
     @property
     def key(self) -> Key:

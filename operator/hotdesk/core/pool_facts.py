@@ -10,6 +10,7 @@ from hotdesk.core.eligibility import Obstacle, Surroundings, obstacle_of
 from hotdesk.core.facts import Group, Instance, Member, Observation
 from hotdesk.core.offers import Offers
 from hotdesk.core.queue import Ticket
+from hotdesk.core.quota import OwnerQuota, Rank
 from hotdesk.core.standing import NOTHING, Share, Standing, is_exposed, is_leaving, is_sharable, share_of, standing_of
 from hotdesk.core.tags import POOL_TAG, missing_tags
 
@@ -24,6 +25,12 @@ _ABSENT_FOR = timedelta(minutes=5)
 class _Absence:
     since: datetime
     looks: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class _Arrival:
+    number: int  # order in which this process saw the workspaces
+    version: int  # of the workspace when it was first seen
 
 
 @dataclass(slots=True)
@@ -61,10 +68,14 @@ class PoolFacts:
     unreported: set[str] = field(default_factory=set)  # UIDs whose status may be out of date
     serving: set[str] = field(default_factory=set)  # UIDs that a claim under way will publish
     busy: set[str] = field(default_factory=set)  # machines that a claim under way writes to
+    quota: OwnerQuota = field(init=False)
     _shares: dict[str, Share] = field(default_factory=dict)
     _absences: dict[str, _Absence] = field(default_factory=dict)
-    _arrivals: dict[str, int] = field(default_factory=dict)
+    _arrivals: dict[str, _Arrival] = field(default_factory=dict)
     _arrived: int = 0
+
+    def __post_init__(self) -> None:
+        self.quota = OwnerQuota(pool=self.name)
 
     @property
     def slots_per_machine(self) -> int:
@@ -80,18 +91,19 @@ class PoolFacts:
         before, slots = self.pool, self.slots_per_machine
         self.pool = pool
         if before is not None and (pool is None or pool.spec.aws != before.spec.aws):
-            self._forget_aws()
+            self.forget_aws()
         if slots != self.slots_per_machine:
             for name in self.members.keys() - self.machines.keys():
                 self._weigh(name)
         if before is None or pool is None or _rules(before) != _rules(pool):
+            self.quota.limit(pool.spec.quota if pool is not None else None)
             self._reconsider_everybody()
 
     def set_surroundings(self, surroundings: Surroundings) -> None:
         """Take in namespaces, priorities and the pool's rival."""
         if surroundings != self.surroundings:
             if surroundings.rival != self.surroundings.rival:
-                self._forget_aws()  # what was seen while another pool managed the group is no ground to act on
+                self.forget_aws()  # what was seen while another pool managed the group is no ground to act on
             self.surroundings = surroundings
             self._reconsider_everybody()
 
@@ -103,7 +115,7 @@ class PoolFacts:
             return
         if known is None:
             self._arrived += 1
-            self._arrivals[uid] = self._arrived
+            self._arrivals[uid] = _Arrival(self._arrived, int(workspace.metadata.resource_version))
         self.workspaces[uid] = workspace
         self._seat(known, workspace)
         self._settle(workspace)
@@ -120,6 +132,7 @@ class PoolFacts:
         self.unreported.discard(uid)
         self.unsettled_workspaces.discard(uid)
         self.unsettled_machines |= self.claims_of.get(uid, set())
+        self._admit_all(self.quota.leave(uid))
 
     def upsert_machine(self, machine: Machine) -> None:
         """Take in a machine; news older than what is known is ignored."""
@@ -160,6 +173,7 @@ class PoolFacts:
         for uid in uids:
             self.serving.add(uid)
             self.waiting.pop(uid, None)
+            self._hold(uid)
 
     def end_claim(self, name: str, uids: Iterable[str]) -> None:
         """Put them back into sight, however the claim ended; call it after the news it brought."""
@@ -234,6 +248,16 @@ class PoolFacts:
                 instance = self.instances[name]
                 self.instances[name] = replace(instance, tags={**instance.tags, **tags})
                 self._weigh(name)
+
+    def forget_aws(self) -> None:
+        """Drop what was seen: the pool is gone or looks elsewhere from now on, or another replica looks after it."""
+        seen = {*self.members, *self.instances, *self.machines}
+        self.group, self.members, self.observation, self.is_surveyed = None, {}, None, False
+        self.capacity_answered_at = None
+        for kept in (self.instances, self._absences, self.acted_at):
+            kept.clear()
+        for name in seen:
+            self._weigh(name)
 
     # -- the indices ------------------------------------------------------------------------------------------------
 
@@ -324,38 +348,68 @@ class PoolFacts:
         uid = workspace.metadata.uid
         self.waiting.pop(uid, None)
         self.held.pop(uid, None)
-        if workspace.metadata.deletion_timestamp is not None or uid in self.serving:
-            return
-        if workspace.status.machine is not None:
-            self.unsettled_workspaces.add(uid)
-            if workspace.status.observed_generation != workspace.metadata.generation:
-                self.unreported.add(uid)
-            return
-        holders = {name for name in self.claims_of.get(uid, ()) if self.standings.get(name) not in LOST}
-        if holders:
-            self.unsettled_machines |= holders
-            return
-        self.unreported.add(uid)
-        obstacle = obstacle_of(workspace, pool=self.pool, surroundings=self.surroundings)
+        is_leaving = workspace.metadata.deletion_timestamp is not None
+        if uid in self.serving or workspace.status.machine is not None:
+            self._hold(uid)
+            if uid not in self.serving and not is_leaving:
+                self._settle_seated(workspace)
+        elif is_leaving:
+            self._admit_all(self.quota.leave(uid))
+        else:
+            self._settle_asking(workspace)
+
+    def _settle_seated(self, workspace: Workspace) -> None:
+        self.unsettled_workspaces.add(workspace.metadata.uid)
+        if workspace.status.observed_generation != workspace.metadata.generation:
+            self.unreported.add(workspace.metadata.uid)
+
+    def _settle_asking(self, workspace: Workspace) -> None:
+        uid = workspace.metadata.uid
+        holders = self._holders(uid)
+        obstacle = None if holders else obstacle_of(workspace, pool=self.pool, surroundings=self.surroundings)
         if obstacle is not None:
+            self.unreported.add(uid)
             self.held[uid] = obstacle
+            self._admit_all(self.quota.leave(uid))
             return
-        self.waiting[uid] = Ticket(
+        rank = Rank(
+            is_new=not holders,
+            created_at=created_at(workspace),
+            version=self._arrivals[uid].version,
             uid=uid,
+        )
+        self._admit_all({uid} | self.quota.ask(rank, owner=workspace.spec.owner))
+
+    def _admit_all(self, uids: Iterable[str]) -> None:
+        """Sort workspaces that nothing but the quota may keep from being served."""
+        for uid in uids:
+            self.waiting.pop(uid, None)
+            self.held.pop(uid, None)
+            obstacle, holders = self.quota.obstacle(uid), self._holders(uid)
+            self.unsettled_machines |= holders
+            if obstacle is not None:
+                self.held[uid] = obstacle
+            elif not holders:
+                self.waiting[uid] = self._ticket(self.workspaces[uid])
+            if obstacle is not None or not holders:
+                self.unreported.add(uid)
+
+    def _hold(self, uid: str) -> None:
+        """Count a workspace that has a machine, or is getting one, with those of its owner."""
+        if uid in self.workspaces:
+            self._admit_all(self.quota.hold(uid, owner=self.workspaces[uid].spec.owner))
+
+    def _holders(self, uid: str) -> set[str]:
+        """Return the living machines on which a workspace has a claim."""
+        return {name for name in self.claims_of.get(uid, ()) if self.standings.get(name) not in LOST}
+
+    def _ticket(self, workspace: Workspace) -> Ticket:
+        return Ticket(
+            uid=workspace.metadata.uid,
             priority=self.surroundings.priorities.of(workspace),
             created_at=created_at(workspace),
-            arrival=self._arrivals[uid],
+            arrival=self._arrivals[workspace.metadata.uid].number,
         )
-
-    def _forget_aws(self) -> None:
-        """Drop what was seen: the pool is gone, or looks elsewhere from now on."""
-        seen = {*self.members, *self.instances, *self.machines}
-        self.group, self.members, self.observation, self.is_surveyed = None, {}, None, False
-        self.capacity_answered_at = None
-        for kept in (self.instances, self._absences, self.acted_at):
-            kept.clear()
-        for name in seen:
-            self._weigh(name)
 
     def _reconsider_everybody(self) -> None:
         for workspace in self.workspaces.values():
@@ -413,7 +467,7 @@ def _claimants(machine: Machine | None) -> set[str]:
 
 def _rules(pool: MachinePool) -> tuple[object, ...]:
     """Return what of a pool decides who may be served."""
-    return pool.spec.allowed_namespaces, pool.spec.paused, pool.metadata.deletion_timestamp is None
+    return pool.spec.allowed_namespaces, pool.spec.quota, pool.spec.paused, pool.metadata.deletion_timestamp is None
 
 
 def _is_old(new: Workspace | Machine | MachinePool, known: Workspace | Machine | MachinePool) -> bool:

@@ -60,13 +60,19 @@ def plan_seats(facts: PoolFacts, *, now: datetime) -> Iterator[SeatAction]:
 def _settle_claims(facts: PoolFacts, machine: Machine) -> PublishFound | CheckClaims | None:
     name = machine.metadata.name
     doubtful: set[str] = set()
+    refused: set[str] = set()
     for claim in machine.spec.claims:
-        workspace = facts.workspaces.get(claim.workspace.uid)
+        uid = claim.workspace.uid
+        workspace = facts.workspaces.get(uid)
         if workspace is None or workspace.status.machine not in (None, name):
-            doubtful.add(claim.workspace.uid)  # gone or seated elsewhere, says a cache that may be behind
-        elif workspace.status.machine is None and workspace.metadata.uid not in facts.serving:
+            doubtful.add(uid)  # gone or seated elsewhere, says a cache that may be behind
+        elif workspace.status.machine is None and uid in facts.held:
+            refused.add(uid)  # made by an operator that died, and arrived when the quota was used up
+        elif workspace.status.machine is None and uid not in facts.serving:
             return PublishFound(machine=machine, claim=claim, workspace=workspace)
-    return CheckClaims(machine=machine, uids=frozenset(doubtful)) if doubtful else None
+    if not doubtful | refused:
+        return None
+    return CheckClaims(machine=machine, uids=frozenset(doubtful | refused), refused=frozenset(refused))
 
 
 def _settle_lost(facts: PoolFacts, machine: Machine, *, now: datetime) -> SeatAction | None:

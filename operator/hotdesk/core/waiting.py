@@ -13,6 +13,9 @@ from hotdesk.core.standing import Standing
 
 REPORTS_AT_ONCE = 50
 """Statuses written per pass: a long queue is told its places from the front, and never floods the API server."""
+_LONGEST_HOLD = timedelta(days=365)
+"""A claim that seems older says little of the next; one that seems to lie ahead says that clocks differ."""
+_SHORTEST = timedelta(seconds=1)  # a wait is never told as less; a negative one could not even be read again
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +73,11 @@ def _estimate(facts: PoolFacts, view: Outlook, sizing: Sizing, *, ahead: int, no
     slots = facts.slots_per_machine
     coming = max(facts.totals.booting, sizing.desired * slots)
     if ahead < coming:
-        return max(timedelta(seconds=1), view.boot_time - _head_start(facts, now=now))
+        return max(_SHORTEST, view.boot_time - _head_start(facts, now=now))
     if not facts.totals.claimed or view.hold_time is None:
         return None
-    return view.hold_time * (ahead + 1 - coming) / facts.totals.claimed + view.boot_time
+    # Ages and boot times are measured against other clocks than ours, and may come out negative.
+    return max(_SHORTEST, view.hold_time * (ahead + 1 - coming) / facts.totals.claimed + view.boot_time)
 
 
 def _head_start(facts: PoolFacts, *, now: datetime) -> timedelta:
@@ -88,7 +92,7 @@ def _head_start(facts: PoolFacts, *, now: datetime) -> timedelta:
 
 def _mean_age(facts: PoolFacts, *, now: datetime) -> timedelta | None:
     ages = [
-        now - claim.claimed_at
+        min(max(timedelta(), now - claim.claimed_at), _LONGEST_HOLD)
         for name in facts.by_standing[Standing.CLAIMED]
         for claim in facts.machines[name].spec.claims
     ]

@@ -1,15 +1,20 @@
 """What a workspace is told: bound, queued, held back, or that its machine was lost."""
 
 from datetime import datetime, timedelta
+from typing import TypedDict
 
 from hotdesk.api.conditions import Condition, ConditionStatus, set_condition
 from hotdesk.api.v1alpha1 import Machine, MachinePool, QueuePosition, Workspace, WorkspaceStatus
+from hotdesk.api.v1alpha1.workspace import URL_LIMIT
 from hotdesk.core.eligibility import Obstacle
 from hotdesk.core.encoding import url_part
 
 
 def bound(workspace: Workspace, *, machine: Machine, slot: int, pool: MachinePool, now: datetime) -> WorkspaceStatus:
-    """Return the one status that hands the machine over: everything a user needs, in one write."""
+    """Return the one status that hands the machine over: everything a user needs, in one write.
+
+    Activity from before the claim says nothing about this machine: it is left out, and so removed.
+    """
     address = machine.status.private_ip or "an address that is not known yet"
     return WorkspaceStatus(
         phase="Running",
@@ -35,7 +40,8 @@ def refreshed(workspace: Workspace, *, machine: Machine, pool: MachinePool, now:
     """Return the status of a workspace that keeps its machine while its spec has changed."""
     told = workspace.status
     status = bound(workspace, machine=machine, slot=told.slot or 0, pool=pool, now=now)
-    return status.model_copy(update={"claimed_at": told.claimed_at, "ready_at": told.ready_at})
+    kept = {"claimed_at": told.claimed_at, "ready_at": told.ready_at}
+    return status.model_copy(update={**kept, **_activity(workspace)})
 
 
 def queued(
@@ -53,6 +59,7 @@ def queued(
         phase="Pending",
         observed_generation=workspace.metadata.generation,
         queue=QueuePosition(position=ahead + 1, ahead=ahead, estimated_wait=estimated_wait),
+        **_activity(workspace),
         conditions=_conditions(
             workspace,
             ready="False",
@@ -68,6 +75,7 @@ def held(workspace: Workspace, obstacle: Obstacle, *, now: datetime) -> Workspac
     return WorkspaceStatus(
         phase="Pending",
         observed_generation=workspace.metadata.generation,
+        **_activity(workspace),
         conditions=_conditions(
             workspace,
             ready="False",
@@ -84,6 +92,7 @@ def lost(workspace: Workspace, *, now: datetime) -> WorkspaceStatus:
     return WorkspaceStatus(
         phase="Pending",
         observed_generation=workspace.metadata.generation,
+        **_activity(workspace),
         conditions=_conditions(
             workspace,
             ready="False",
@@ -92,6 +101,17 @@ def lost(workspace: Workspace, *, now: datetime) -> WorkspaceStatus:
             now=now,
         ),
     )
+
+
+class _Activity(TypedDict):
+    last_activity_time: datetime | None
+    activity_source: str | None
+
+
+def _activity(workspace: Workspace) -> _Activity:
+    """Return what others have written and we must carry; a new claim alone begins without it."""
+    told = workspace.status
+    return {"last_activity_time": told.last_activity_time, "activity_source": told.activity_source}
 
 
 def _conditions(  # all by keyword
@@ -141,7 +161,9 @@ def _url(workspace: Workspace, *, machine: Machine, slot: int, pool: MachinePool
     url = pool.spec.access.url_template
     parts = url.split("{")
     filled = (values.get(name, "") + rest for name, _, rest in (part.partition("}") for part in parts[1:]))
-    return parts[0] + "".join(filled)
+    whole = parts[0] + "".join(filled)
+    # A name of emojis grows twelvefold, and a template may repeat it. Without a URL they still have the address.
+    return whole if len(whole) <= URL_LIMIT else None
 
 
 def _host(address: str | None) -> str:

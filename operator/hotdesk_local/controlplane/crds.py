@@ -4,6 +4,8 @@ from pathlib import Path
 
 from hotdesk_local.controlplane.plane import ControlPlane
 
+SYSTEM_NAMESPACE = "hotdesk-system"
+"""Where `deploy/` puts the operator, and with it the Leases of its replicas."""
 _GROUP = "hotdesk.dev"
 _SERVED_WITHIN = 60.0
 
@@ -27,9 +29,9 @@ def apply_crds(plane: ControlPlane, *, folder: Path) -> None:
 def grant_operator_rights(plane: ControlPlane) -> Path:
     """Give the operator exactly the rights that `deploy/` gives it, and return the kubeconfig that holds them."""
     folder = Path(__file__).resolve().parents[3] / "deploy" / "kustomize"
-    for name in ("namespace", "service-account", "operator-role"):
+    for name in ("namespace", "service-account", "operator-role", "lease-role"):
         plane.kubectl("apply", "--server-side", "--force-conflicts", "--filename", folder / f"{name}.yaml")
-    return plane.kubeconfig_for(namespace="hotdesk-system", service_account="hotdesk")
+    return plane.kubeconfig_for(namespace=SYSTEM_NAMESPACE, service_account="hotdesk")
 
 
 def _known(plane: ControlPlane) -> int:

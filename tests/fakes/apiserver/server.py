@@ -10,13 +10,14 @@ import kopf
 import orjson
 from aiohttp import web
 
+from fakes.apiserver.answering import Answering, Asked
 from fakes.apiserver.discovery import document
-from fakes.apiserver.errors import ApiError, bad_request, expired
+from fakes.apiserver.errors import ApiError, bad_request
 from fakes.apiserver.faults import Call, Fault, Gate, Trouble
 from fakes.apiserver.kinds import Kind, served_kinds
 from fakes.apiserver.paths import Target, parse
 from fakes.apiserver.storage import Json, Storage
-from fakes.apiserver.watches import Watches, selected
+from fakes.apiserver.watches import Watches
 from hotdesk.adapters.kube.connection import Connection
 
 _VERBS = {"POST": "create", "PATCH": "patch", "PUT": "update", "DELETE": "delete"}
@@ -36,7 +37,7 @@ class FakeApiServer:
         self.calls: list[Call] = []
         self._peers: set[object] = set()
         self._faults: list[Fault] = []
-        self._snapshots: dict[str, tuple[list[Json], int]] = {}
+        self._answering = Answering(self.storage)
         self._runner: web.AppRunner | None = None
         self._port = 0
         self.late: set[asyncio.Task[None]] = set()
@@ -117,7 +118,7 @@ class FakeApiServer:
     def compact(self, *, expire_watches: bool = False) -> None:
         """Forget the history: a watch or a list page from before gets 410, open watches too if wanted."""
         self.storage.forget_history()
-        self._snapshots.clear()
+        self._answering.forget_snapshots()
         if expire_watches:
             self.watches.expire()
 
@@ -191,52 +192,11 @@ class FakeApiServer:
             return _failed(error)
 
     def _effect(self, request: web.Request, target: Target, body: Any) -> web.Response:
-        key = (target.namespace, target.name)
-        status = target.subresource == "status"
-        if not isinstance(body, dict):
-            raise bad_request("the body is no JSON object")
-        match request.method:
-            case "GET" if target.name:
-                return _json(self.storage.get(target.kind, key))
-            case "GET":
-                return _json(self._page(request, target))
-            case "POST" if not target.name:
-                if target.namespace:
-                    self.storage.get(self._kind("namespaces"), ("", target.namespace))
-                return _json(self.storage.create(target.kind, target.namespace, body), status=201)
-            case "PATCH" if request.content_type == "application/merge-patch+json":
-                return _json(self.storage.patch(target.kind, key, body, status=status))
-            case "PUT":
-                return _json(self.storage.replace(target.kind, key, body, status=status))
-            case "DELETE" if target.name:
-                left = self.storage.delete(target.kind, key, body.get("preconditions") or {})
-                return _json(left or {"kind": "Status", "apiVersion": "v1", "status": "Success"})
-            case _:
-                raise ApiError(
-                    HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "UnsupportedMediaType", "this fake knows merge patches alone"
-                )
-
-    def _page(self, request: web.Request, target: Target) -> Json:
-        limit = int(request.query.get("limit") or 0)
-        token = request.query.get("continue", "")
-        if token:
-            if token not in self._snapshots:
-                raise expired("The provided continue parameter is too old")
-            items, version = self._snapshots.pop(token)
-        else:
-            stored = self.storage.objects(target.kind, namespace=target.namespace)
-            items, version = [item for item in stored if selected(item, target, request.query)], self.storage.version
-        metadata: Json = {"resourceVersion": str(version)}
-        if limit and len(items) > limit:
-            token = f"{version}-{len(items) - limit}"
-            self._snapshots[token] = (items[limit:], version)
-            metadata |= {"continue": token, "remainingItemCount": len(items) - limit}
-        return {
-            "kind": f"{target.kind.kind}List",
-            "apiVersion": target.kind.api_version,
-            "metadata": metadata,
-            "items": items[:limit] if limit else items,
-        }
+        asked = Asked(
+            method=request.method, target=target, query=request.query, content_type=request.content_type, body=body
+        )
+        status, document = self._answering.answer(asked)
+        return _json(document, status=status)
 
 
 def _verb(request: web.Request, target: Target) -> str:

@@ -1,5 +1,6 @@
 """The objects of the fake API server: one counter for every version, compare-and-swap, and a history to watch."""
 
+from bisect import bisect_right
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -104,7 +105,8 @@ class Storage:
         """Return what happened to a kind after this version, or raise 410 if that is no longer known."""
         if version < self.floor:
             raise expired(f"too old resource version: {version} ({self.floor})")
-        return [event for event in self._history if event.version > version and event.kind is kind]
+        first = bisect_right(self._history, version, key=lambda event: event.version)
+        return [event for event in self._history[first:] if event.kind is kind]
 
     def forget_history(self) -> None:
         """Forget every event so far, as compaction does."""

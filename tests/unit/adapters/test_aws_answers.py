@@ -103,6 +103,7 @@ _A_GROUP_OF_AWS = b"""<?xml version="1.0" encoding="UTF-8"?>
       </member>
       <member>
         <AutoScalingGroupName>empty</AutoScalingGroupName><Instances/><SuspendedProcesses/><Tags/>
+        <MinSize>0</MinSize><MaxSize>0</MaxSize><DesiredCapacity>0</DesiredCapacity>
       </member>
     </AutoScalingGroups>
     <NextToken>more==</NextToken>

@@ -51,8 +51,16 @@ def test_unknown_state_counts_as_a_live_machine_that_nobody_gets(state: dict[str
     assert instance.state not in (InstanceState.RUNNING, InstanceState.PENDING)
 
 
-def test_what_has_no_id_is_left_out():
-    assert instances({"State": {"Name": "running"}}, {"InstanceId": ""}) == {}
+@pytest.mark.parametrize("nameless", [{"State": {"Name": "running"}}, {"InstanceId": ""}])
+def test_an_answer_that_leaves_out_an_id_is_none_for_what_is_left_out_counts_as_gone(nameless: dict[str, Any]):
+    with pytest.raises(ValueError, match="InstanceId"):
+        instances({"InstanceId": "i-1"}, nameless)
+
+
+@pytest.mark.parametrize("answer", [{}, {"Reservations": None}, {"Reservations": [{}]}])
+def test_an_answer_that_leaves_out_the_list_is_none(answer: dict[str, Any]):
+    with pytest.raises(ValueError, match="it does not say which"):
+        convert.instances_of(answer)
 
 
 def test_group_is_read_with_the_tags_that_propagate():
@@ -103,9 +111,26 @@ def test_group_is_read_with_the_tags_that_propagate():
     }
 
 
+BARE = {"AutoScalingGroupName": "g", "MinSize": 0, "MaxSize": 4, "DesiredCapacity": 2, "Instances": []}
+
+
 def test_bare_group_reads_as_one_that_has_nothing_set():
-    answer = {"AutoScalingGroups": [{"AutoScalingGroupName": "g"}]}
-    assert convert.groups_of(answer) == {"g": Group(name="g", desired=0, min_size=0, max_size=0)}
+    read = convert.groups_of({"AutoScalingGroups": [BARE]})
+    assert read == {"g": Group(name="g", desired=2, min_size=0, max_size=4, health_check="unknown")}
+
+
+@pytest.mark.parametrize("missing", ["MaxSize", "DesiredCapacity", "Instances"])
+def test_a_group_without_what_the_fence_is_read_from_is_no_answer(missing: str):
+    with pytest.raises(ValueError, match=missing):
+        convert.groups_of({"AutoScalingGroups": [{**BARE, missing: None}]})
+
+
+def test_a_member_of_unknown_health_is_not_healthy():
+    (member,) = convert.groups_of({"AutoScalingGroups": [{**BARE, "Instances": [{"InstanceId": "i-1"}]}]})[
+        "g"
+    ].members.values()
+    assert not member.healthy
+    assert not member.protected
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import socket
 from pathlib import Path
 
 import kopf
@@ -9,7 +10,14 @@ import pytest
 import yaml
 from aiohttp import web
 
-from hotdesk.adapters.kube.connection import Connection, NoCluster, find_connection, login_for_kopf, open_session
+from hotdesk.adapters.kube.connection import (
+    Connection,
+    NoCluster,
+    _socket,
+    find_connection,
+    login_for_kopf,
+    open_session,
+)
 
 
 def write_kubeconfig(path: Path, *, context: str = "here") -> Path:
@@ -82,3 +90,12 @@ def test_replaced_token_is_sent_with_the_next_request(tmp_path: Path):
 
     asyncio.run(scenario())
     assert seen == ["Bearer first", "Bearer first", "Bearer second", "Bearer second"]
+
+
+def test_a_socket_that_is_collected_leaves_its_descriptor_to_the_event_loop():
+    """Where the loop had closed it already, it would be another connection's by then."""
+    made = _socket((socket.AF_INET, socket.SOCK_STREAM, 0, "", ("127.0.0.1", 0)))
+    number = made.fileno()
+    del made
+    os.fstat(number)
+    os.close(number)

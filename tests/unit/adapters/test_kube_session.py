@@ -5,11 +5,14 @@ from datetime import timedelta
 
 import pytest
 
+from factories import machine
 from fakes.apiserver.faults import Trouble
 from fakes.apiserver.server import FakeApiServer
+from hotdesk.actors.gate import LeaseGate
+from hotdesk.adapters.clock import SystemClock
 from hotdesk.adapters.kube.session import KubeSession
 from hotdesk.adapters.kube.store import KubeStore
-from hotdesk.ports import Unanswered
+from hotdesk.ports import Fenced, Unanswered
 
 
 def test_warm_opens_every_connection_and_later_requests_open_none():
@@ -61,5 +64,28 @@ def test_warm_without_an_api_server_is_unanswered():
         async with KubeSession(connection, connections=1) as session:
             with pytest.raises(Unanswered, match="GET /version"):
                 await session.warm()
+
+    asyncio.run(scenario())
+
+
+def test_a_write_that_may_no_longer_begin_when_a_connection_is_there_is_not_sent():
+    """So a process that was paused in a burst, with writes that queue for a connection, sends none of them."""
+
+    async def scenario() -> None:
+        async with FakeApiServer() as server, KubeSession(server.connection, connections=1) as session:
+            held = server.inject(Trouble.HOLD, verb="list")
+            listing = asyncio.create_task(KubeStore(session).list_machines())
+            await held.arrived()
+            gate = LeaseGate(SystemClock(), deadline=timedelta(minutes=1))
+            gate.renewed(started=SystemClock().monotonic())
+            store = KubeStore(session, gate=gate.check)
+            writing = asyncio.create_task(store.create_machine(machine()))
+            await asyncio.sleep(0)
+            gate.shut()
+            held.open()
+            await listing
+            with pytest.raises(Fenced):
+                await writing
+            assert not server.writes("machines")
 
     asyncio.run(scenario())

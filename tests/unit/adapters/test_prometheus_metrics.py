@@ -72,3 +72,24 @@ def test_calls_are_counted_by_what_they_were_and_how_they_ended():
 
 def test_process_is_shown():
     assert ("process_resident_memory_bytes", ()) in samples(PrometheusMetrics())
+
+
+def test_a_pool_that_another_replica_owns_shows_no_gauge_here_and_keeps_its_counts():
+    metrics = PrometheusMetrics()
+    metrics.pool_owned(pool="p")
+    metrics.pool_counts(pool="p", counts={"idle": 2})
+    metrics.unsecured_age(pool="p", seconds=3)
+    metrics.claim_hit(pool="p")
+    assert samples(metrics)["hotdesk_pool_owner", (("pool", "p"),)] == 1
+    metrics.pool_left(pool="p")
+    left = {name for name, labels in samples(metrics) if ("pool", "p") in labels and not name.endswith("_created")}
+    assert left == {"hotdesk_claim_hits_total"}
+
+
+def test_renewals_are_counted_by_how_they_ended():
+    metrics = PrometheusMetrics()
+    metrics.lease_renewed(outcome="ok", seconds=0.003)
+    metrics.lease_renewed(outcome="conflict", seconds=0.1)
+    seen = samples(metrics)
+    assert seen["hotdesk_lease_renewals_total", (("outcome", "conflict"),)] == 1
+    assert seen["hotdesk_lease_renewal_duration_seconds_count", ()] == 2

@@ -16,53 +16,88 @@ from factories import (
     machine,
     machine_id,
     member,
+    number_of,
     observation,
     workspace,
 )
 from factories import pool as make_pool
-from hotdesk.core.eligibility import Priorities, Surroundings
+from hotdesk.api.v1alpha1 import Quota
+from hotdesk.core.eligibility import Priorities, Surroundings, obstacle_of
 from hotdesk.core.facts import InstanceState
 from hotdesk.core.offers import free_slots
 from hotdesk.core.pool_facts import LOST, PoolFacts
+from hotdesk.core.seating import plan_claims
 from hotdesk.core.standing import NOTHING, Share, Standing, is_exposed, is_leaving, is_sharable, share_of, standing_of
 from hotdesk.core.tags import missing_tags
 
 MACHINES = st.integers(1, 4)
 NAMES = st.sampled_from(["ann", "bob", "cyd", "dan"])
+LIMITS = st.sampled_from([None, 1, 1, 2])
 
 
 class PoolNews(RuleBasedStateMachine):
     """Any news in any order; after each piece the indices equal what is computed from the facts alone."""
 
-    @initialize(slots=st.integers(1, 3))
-    def begin(self, slots: int) -> None:
+    @initialize(slots=st.integers(1, 3), most=LIMITS)
+    def begin(self, slots: int, most: int | None) -> None:
         self.version = 1
         self.seconds = 0
         self.known = PoolFacts(name=POOL)
-        self.known.set_pool(make_pool(slots_per_machine=slots))
+        self.known.set_pool(make_pool(slots_per_machine=slots, quota=Quota(max_workspaces_per_owner=most)))
         self.claiming: dict[str, list[str]] = {}
+        self.first_seen: dict[str, int] = {}
 
     def tick(self) -> int:
         self.version += 1
         return self.version
 
-    @rule(slots=st.integers(1, 3), paused=st.booleans())
-    def change_pool(self, slots: int, paused: bool) -> None:  # noqa: FBT001
-        self.known.set_pool(make_pool(version=self.tick(), slots_per_machine=slots, paused=paused))
+    @rule(slots=st.integers(1, 3), paused=st.sampled_from([False, False, False, True]), most=LIMITS, running=LIMITS)
+    def change_pool(self, slots: int, paused: bool, most: int | None, running: int | None) -> None:  # noqa: FBT001
+        quota = Quota(max_workspaces_per_owner=most, max_running_per_owner=running)
+        self.known.set_pool(
+            make_pool(
+                version=self.tick(), slots_per_machine=slots, paused=paused, quota=quota if most or running else None
+            )
+        )
 
     @rule()
     def lose_pool(self) -> None:
         self.known.set_pool(None)
 
-    @rule(rival=st.sampled_from([None, "elder"]), priority=st.integers(0, 3))
+    @rule(rival=st.sampled_from([None, None, None, "elder"]), priority=st.integers(0, 3))
     def change_surroundings(self, rival: str | None, priority: int) -> None:
         self.known.set_surroundings(Surroundings(rival=rival, priorities=Priorities(default=priority)))
 
-    @rule(name=NAMES, on=st.none() | MACHINES, deleted=st.booleans())
-    def upsert_workspace(self, name: str, on: int | None, deleted: bool) -> None:  # noqa: FBT001
+    @rule(
+        name=NAMES,
+        on=st.sampled_from([None, None, None, 1, 2, 3, 4]),
+        deleted=st.sampled_from([False, False, False, False, True]),
+        owner=st.sampled_from(["ada", "ada", "eve"]),
+        age=st.integers(0, 2),
+    )
+    def upsert_workspace(self, name: str, on: int | None, deleted: bool, owner: str, age: int) -> None:  # noqa: FBT001
         told = {"machine": machine_id(on), "slot": 0} if on is not None else {}
-        gone = NOW if deleted else None
-        self.known.upsert_workspace(workspace(name, version=self.tick(), deleted_at=gone, **told))
+        gone, version = NOW if deleted else None, self.tick()
+        if f"uid-{name}" not in self.known.workspaces:
+            self.first_seen[f"uid-{name}"] = version
+        self.known.upsert_workspace(
+            workspace(name, version=version, deleted_at=gone, owner=owner, created_at=after(-age), **told)
+        )
+
+    @rule(names=st.sets(NAMES, min_size=2))
+    def many_ask(self, names: set[str]) -> None:
+        for name in sorted(names):
+            self.upsert_workspace(name=name, on=None, deleted=False, owner="ada", age=0)
+
+    @rule(numbers=st.sets(MACHINES, min_size=1), are_given_out=st.booleans())
+    def some_stand_ready(self, numbers: set[int], are_given_out: bool) -> None:  # noqa: FBT001
+        for number in sorted(numbers):
+            self.known.upsert_machine(machine(number, version=self.tick(), slots=2))
+        running = sorted({*numbers} | {number_of(name) for name in self.known.machines})
+        seen = group([member(number) for number in running]), [instance(number) for number in running]
+        self.known.observe(observation(*seen, at=after(self.seconds)))
+        for made in plan_claims(self.known, now=NOW) if are_given_out else ():
+            self.claiming[made.machine.metadata.name] = [seat.workspace.metadata.uid for seat in made.seats]
 
     @rule(name=NAMES)
     def remove_workspace(self, name: str) -> None:
@@ -191,6 +226,31 @@ class PoolNews(RuleBasedStateMachine):
             assert settled or seated or uid in known.waiting or uid in known.held or known.claims_of.get(uid)
 
     @invariant()
+    def the_quota_admits_the_oldest_beside_those_that_have_a_machine(self) -> None:
+        known = self.known
+        quota = known.pool.spec.quota if known.pool is not None else None
+        set_ = (quota.max_workspaces_per_owner, quota.max_running_per_owner) if quota is not None else ()
+        limit = min((most for most in set_ if most is not None), default=len(known.workspaces))
+        for owner in ("ada", "eve"):
+            theirs = {uid: found for uid, found in known.workspaces.items() if found.spec.owner == owner}
+            holding = {uid for uid, found in theirs.items() if found.status.machine is not None or uid in known.serving}
+            asking = sorted(theirs.keys() & self._asking() - holding, key=self._age)
+            room = max(0, limit - len(holding))
+            assert theirs.keys() & known.waiting.keys() == {uid for uid in asking[:room] if not self._found(uid)}
+            held = {uid: reason for uid, reason in known.held.items() if reason.reason == "QuotaExceeded"}
+            assert theirs.keys() & held.keys() == set(asking[room:])
+            use = len(holding) + len(asking[:room])
+            for uid in asking[room:]:
+                assert f'Owner "{owner}" uses {use} of the {limit} ' in held[uid].message
+                assert uid in known.unreported
+
+    @invariant()
+    def of_the_quota_nothing_is_kept_but_what_is_there(self) -> None:
+        known = self.known
+        assert known.quota._places.keys() <= known.workspaces.keys()
+        assert known.quota._owners.keys() == {owner for owner, _ in known.quota._places.values()}
+
+    @invariant()
     def claims_are_indexed(self) -> None:
         indexed = {(uid, name) for uid, names in self.known.claims_of.items() for name in names}
         machines = self.known.machines
@@ -229,6 +289,21 @@ class PoolNews(RuleBasedStateMachine):
             if standing is Standing.CLAIMED and not self._is_secured(name)
         }
 
+    def _asking(self) -> set[str]:
+        known = self.known
+        return {
+            uid
+            for uid, found in known.workspaces.items()
+            if found.metadata.deletion_timestamp is None
+            and (self._found(uid) or obstacle_of(found, pool=known.pool, surroundings=known.surroundings) is None)
+        }
+
+    def _found(self, uid: str) -> bool:
+        return any(self.known.standings[name] not in LOST for name in self.known.claims_of.get(uid, ()))
+
+    def _age(self, uid: str) -> tuple[bool, object, int]:
+        return not self._found(uid), self.known.workspaces[uid].metadata.creation_timestamp, self.first_seen[uid]
+
     def _share(self, name: str) -> Share:
         known = self.known
         return share_of(
@@ -263,7 +338,7 @@ class PoolNews(RuleBasedStateMachine):
 
 
 TestPoolNews = PoolNews.TestCase
-TestPoolNews.settings = settings(max_examples=40, stateful_step_count=25)
+TestPoolNews.settings = settings(max_examples=80, stateful_step_count=30)
 
 
 def test_what_was_seen_beside_a_rival_is_forgotten_when_it_goes():

@@ -129,6 +129,14 @@ class TestWaits:
         waits = [r.status.queue.estimated_wait for r in reports(known, boot_time=MINUTE)]
         assert waits == [timedelta(minutes=31), timedelta(minutes=61), timedelta(minutes=91)]
 
+    @pytest.mark.parametrize("boot_time", [MINUTE, timedelta(seconds=-30)])
+    def test_clocks_that_differ_never_make_a_wait_negative(self, boot_time: timedelta):
+        held = machine(1, claims=[claim("h", at=after(7200))], in_group=False)
+        known = facts(held, detached=[1], of=make_pool(max_machines=1), workspaces=[workspace()])
+        (told,) = reports(known, boot_time=boot_time)
+        assert told.status.queue.estimated_wait > timedelta()
+        assert type(told.status).model_validate(told.status.wire()) == told.status
+
     def test_a_little_more_or_less_is_not_worth_a_write(self):
         known = queue_of(1)
         take_in(known, reports(known, boot_time=timedelta(seconds=100)))

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from factories import NOW, after, bound, machine, workspace
 from factories import pool as make_pool
+from hotdesk.adapters.kube.patches import difference
 from hotdesk.api.conditions import find_condition
 from hotdesk.api.v1alpha1 import Access, Workspace, WorkspaceStatus
 from hotdesk.core import workspace_status
@@ -54,6 +55,8 @@ class TestHandover:
             "url": "http://10.0.0.1:8080/",
             "claimed_at": NOW,
             "ready_at": NOW,
+            "last_activity_time": None,
+            "activity_source": None,
         }
 
     def test_the_place_in_the_queue_is_gone(self):
@@ -140,3 +143,28 @@ class TestConditions:
 def test_a_wait_is_said_as_a_person_would(seconds: int, said: str):
     message = queue(workspace(), wait=timedelta(seconds=seconds)).conditions[0].message
     assert message == f"Number 3 in the queue, about {said} to go: machines boot."
+
+
+SEEN = {"last_activity_time": after(-60), "activity_source": "Heartbeat/editor"}
+
+
+class TestActivity:
+    """The gateway writes it; we carry it, so that no write of ours removes it, but for a new claim's."""
+
+    @pytest.mark.parametrize("step", [name for name in STEPS if name != "bound"])
+    def test_is_carried_unchanged(self, step):
+        before = bound(machine="i-1", **SEEN)
+        status = STEPS[step](before, 5)
+        assert status.model_dump(include=set(SEEN)) == SEEN
+        assert not {"lastActivityTime", "activitySource"} & difference(before.status, status).keys()
+
+    def test_is_carried_when_a_spec_changed(self):
+        before = bound(machine="i-00000000000000001", **SEEN)
+        status = workspace_status.refreshed(before, machine=machine(1), pool=make_pool(), now=after(5))
+        assert not {"lastActivityTime", "activitySource"} & difference(before.status, status).keys()
+
+    def test_a_claim_begins_without_it(self):
+        before = workspace(**SEEN)
+        told = difference(before.status, hand_over(before))
+        assert told["lastActivityTime"] is None
+        assert told["activitySource"] is None

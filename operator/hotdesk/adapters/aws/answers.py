@@ -7,7 +7,7 @@ from hotdesk.adapters.aws.lean_xml import Fields, Items, Struct, Text, read_lean
 
 
 def _is_true(text: str) -> bool:
-    return text.strip().lower() == "true"
+    return text == "true"
 
 
 INSTANCES: Final[Fields] = {

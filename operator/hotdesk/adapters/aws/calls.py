@@ -23,6 +23,7 @@ lower case like "throttled", or "cancelled" if the caller stopped waiting) and t
 """
 
 THREADS: Final = 8
+_SERVICES: Final[tuple[Service, ...]] = ("autoscaling", "ec2")
 # When AWS hangs, reads may hold no more than these; the others stay free for the writes that secure machines.
 _THREADS_FOR_READS: Final = 6
 
@@ -49,10 +50,14 @@ class Page(Generic[T]):
 class Calls:
     """Makes calls on eight threads of its own; belongs to one event loop."""
 
-    def __init__(self, *, clients: Clients, budgets: Budgets, on_call: OnCall) -> None:
+    def __init__(
+        self, *, clients: Clients, budgets: Budgets, on_call: OnCall, gate: Callable[[], None] = lambda: None
+    ) -> None:
+        """`gate` is called on the thread before each write is sent, and raises what keeps it from being sent."""
         self._clients = clients
         self._budgets = budgets
         self._on_call = on_call
+        self._gate = gate
         self._executor = ThreadPoolExecutor(max_workers=THREADS, thread_name_prefix="hotdesk-aws")
         self._reads = asyncio.Semaphore(_THREADS_FOR_READS)
 
@@ -85,6 +90,10 @@ class Calls:
         )
         await self._run(request)
 
+    def prepare(self) -> None:
+        """Have the clients made on a thread: together they cost a second, for which nobody shall wait at a takeover."""
+        self._executor.submit(self._make_clients)
+
     def close(self) -> None:
         """Take no more calls and drop those that no thread has begun; those that are on their way go on."""
         self._executor.shutdown(wait=False, cancel_futures=True)
@@ -103,13 +112,23 @@ class Calls:
         finally:
             self._on_call(f"{request.service}:{request.operation}", outcome, time.monotonic() - began)
 
+    def _make_clients(self) -> None:
+        for retries in (True, False):
+            for service in _SERVICES:
+                self._clients.client(service, retries=retries)  # what fails here is told by the first call
+
     def _send(self, request: Request[T]) -> T:
         try:
             client = self._clients.client(request.service, retries=request.retries)
         except Exception as error:
             raise unmade(error, service=request.service) from error
+        if not request.retries:
+            self._gate()
         try:
             answer = getattr(client, xform_name(request.operation))(**request.parameters)
         except Exception as error:
             raise translate(error, service=request.service, operation=request.operation) from error
-        return request.convert(answer)
+        try:
+            return request.convert(answer)
+        except (ValueError, TypeError, LookupError, AttributeError) as error:
+            raise Unanswered(f"{request.service}:{request.operation} gave no usable answer: {error}") from error

@@ -1,7 +1,9 @@
 """What AWS's answers say, as facts. Pure, and patient with fields that are missing, new or odd.
 
 An instance state that we do not know counts as `stopping`: the machine still counts against `maxMachines`, is never
-handed out and is never taken for gone, which is right for anything AWS may add.
+handed out and is never taken for gone, which is right for anything AWS may add. So it is with every field: what is
+missing makes nothing safe. Where only absence could be read from it (a list that is not there, a machine without its
+id, a group without its sizes) the answer is none: ValueError.
 """
 
 from collections.abc import Iterable, Mapping
@@ -11,7 +13,9 @@ from typing import Any, Final
 from hotdesk.core.facts import FailureCause, Group, Instance, InstanceState, LaunchFailure, Member
 
 _STATES: Final = {state.value: state for state in InstanceState}
-_NO_TAGS: Final[Mapping[str, str]] = {}
+_NOTHING: Final[Mapping[str, str]] = {}
+_LARGEST: Final = 1_000_000  # members; far above what AWS lets a group have
+_YEARS: Final = range(2000, 3000)  # what every calculation and every stored time can hold
 _LONG_AGO: Final = datetime.min.replace(tzinfo=UTC)
 _FAILED: Final = frozenset({"Failed", "Cancelled"})
 # EC2's texts and error codes as they appear in a scaling activity's status message, in lower case.
@@ -38,34 +42,27 @@ _CAUSES: Final = (
 def instances_of(answer: Mapping[str, Any]) -> dict[str, Instance]:
     """Return the instances of a DescribeInstances answer, by id."""
     return {
-        raw["InstanceId"]: _instance(raw)
-        for reservation in answer.get("Reservations") or ()
-        for raw in reservation.get("Instances") or ()
-        if raw.get("InstanceId")
+        (name := _name(raw, "InstanceId")): _instance(name, raw)
+        for reservation in _listed(answer, "Reservations")
+        for raw in _listed(reservation, "Instances")
     }
 
 
 def groups_of(answer: Mapping[str, Any]) -> dict[str, Group]:
     """Return the groups of a DescribeAutoScalingGroups answer, by name."""
     return {
-        raw["AutoScalingGroupName"]: _group(raw)
-        for raw in answer.get("AutoScalingGroups") or ()
-        if raw.get("AutoScalingGroupName")
+        (name := _name(raw, "AutoScalingGroupName")): _group(name, raw) for raw in _listed(answer, "AutoScalingGroups")
     }
 
 
 def lifecycles_of(answer: Mapping[str, Any]) -> dict[str, str]:
     """Return the LifecycleState of the instances that a DescribeAutoScalingInstances answer lists, by id."""
-    return {
-        raw["InstanceId"]: str(raw.get("LifecycleState") or "")
-        for raw in answer.get("AutoScalingInstances") or ()
-        if raw.get("InstanceId")
-    }
+    return {_name(raw, "InstanceId"): _text(raw, "LifecycleState") for raw in _listed(answer, "AutoScalingInstances")}
 
 
 def launch_failures_of(answer: Mapping[str, Any], *, since: datetime) -> list[LaunchFailure]:
     """Return the failed launches of a DescribeScalingActivities answer that began at `since` or later, newest first."""
-    failures = [_failure(raw) for raw in answer.get("Activities") or () if _is_failed_launch(raw)]
+    failures = [_failure(raw) for raw in _listed(answer, "Activities") if _is_failed_launch(raw)]
     return sorted((f for f in failures if f.at >= since), key=lambda failure: failure.at, reverse=True)
 
 
@@ -80,59 +77,93 @@ def cause_of(message: str) -> FailureCause:
 
 def policy_names_of(answer: Mapping[str, Any]) -> list[str]:
     """Return the policy names of a DescribePolicies answer."""
-    return [raw["PolicyName"] for raw in answer.get("ScalingPolicies") or () if raw.get("PolicyName")]
+    return [name for raw in _listed(answer, "ScalingPolicies") if (name := _text(raw, "PolicyName"))]
 
 
-def _instance(raw: Mapping[str, Any]) -> Instance:
+def _instance(name: str, raw: Mapping[str, Any]) -> Instance:
     return Instance(
-        id=raw["InstanceId"],
-        state=_STATES.get((raw.get("State") or _NO_TAGS).get("Name", ""), InstanceState.STOPPING),
-        zone=(raw.get("Placement") or _NO_TAGS).get("AvailabilityZone", ""),
-        instance_type=raw.get("InstanceType") or "",
-        private_ip=raw.get("PrivateIpAddress") or None,
-        public_ip=raw.get("PublicIpAddress") or None,
+        id=name,
+        state=_STATES.get(_text(raw.get("State") or _NOTHING, "Name"), InstanceState.STOPPING),
+        zone=_text(raw.get("Placement") or _NOTHING, "AvailabilityZone"),
+        instance_type=_text(raw, "InstanceType"),
+        private_ip=_text(raw, "PrivateIpAddress") or None,
+        public_ip=_text(raw, "PublicIpAddress") or None,
         spot=raw.get("InstanceLifecycle") == "spot",
-        launched_at=raw.get("LaunchTime"),
+        launched_at=_moment(raw.get("LaunchTime")),
         tags=_tags(raw.get("Tags") or ()),
     )
 
 
-def _group(raw: Mapping[str, Any]) -> Group:
+def _group(name: str, raw: Mapping[str, Any]) -> Group:
     return Group(
-        name=raw["AutoScalingGroupName"],
-        desired=raw.get("DesiredCapacity") or 0,
-        min_size=raw.get("MinSize") or 0,
-        max_size=raw.get("MaxSize") or 0,
-        members={m["InstanceId"]: _member(m) for m in raw.get("Instances") or () if m.get("InstanceId")},
-        protects_new=bool(raw.get("NewInstancesProtectedFromScaleIn")),
-        suspended=frozenset(p["ProcessName"] for p in raw.get("SuspendedProcesses") or () if p.get("ProcessName")),
-        health_check=raw.get("HealthCheckType") or "EC2",
+        name=name,
+        desired=_size(raw, "DesiredCapacity"),
+        min_size=_size(raw, "MinSize"),
+        max_size=_size(raw, "MaxSize"),
+        members={(member := _name(m, "InstanceId")): _member(member, m) for m in _listed(raw, "Instances")},
+        protects_new=raw.get("NewInstancesProtectedFromScaleIn") is True,
+        suspended=frozenset(_text(process, "ProcessName") for process in raw.get("SuspendedProcesses") or ()),
+        health_check=_text(raw, "HealthCheckType") or "unknown",
         capacity_rebalance=bool(raw.get("CapacityRebalance")),
         max_instance_lifetime=raw.get("MaxInstanceLifetime") or None,
-        tags=_tags(tag for tag in raw.get("Tags") or () if tag.get("PropagateAtLaunch")),
+        tags=_tags(tag for tag in raw.get("Tags") or () if tag.get("PropagateAtLaunch") is True),
         deleting=bool(raw.get("Status")),  # AWS sends it only while the group is being deleted
     )
 
 
-def _member(raw: Mapping[str, Any]) -> Member:
+def _member(name: str, raw: Mapping[str, Any]) -> Member:
     return Member(
-        id=raw["InstanceId"],
-        lifecycle=raw.get("LifecycleState") or "",
-        zone=raw.get("AvailabilityZone") or "",
-        healthy=(raw.get("HealthStatus") or "Healthy").lower() == "healthy",
-        protected=bool(raw.get("ProtectedFromScaleIn")),
+        id=name,
+        lifecycle=_text(raw, "LifecycleState"),
+        zone=_text(raw, "AvailabilityZone"),
+        healthy=_text(raw, "HealthStatus").lower() == "healthy",
+        protected=raw.get("ProtectedFromScaleIn") is True,
     )
 
 
 def _tags(raw: Iterable[Mapping[str, Any]]) -> dict[str, str]:
-    return {tag["Key"]: tag.get("Value") or "" for tag in raw if tag.get("Key")}
+    return {key: _text(tag, "Value") for tag in raw if (key := _text(tag, "Key"))}
 
 
 def _is_failed_launch(raw: Mapping[str, Any]) -> bool:
-    return raw.get("StatusCode") in _FAILED and str(raw.get("Description") or "").startswith("Launching")
+    return _text(raw, "StatusCode") in _FAILED and _text(raw, "Description").startswith("Launching")
 
 
 def _failure(raw: Mapping[str, Any]) -> LaunchFailure:
     # The reason is in StatusMessage; in older records only behind the description's "Status Reason:".
-    message = str(raw.get("StatusMessage") or raw.get("Description") or "AWS gave no reason")
-    return LaunchFailure(at=raw.get("StartTime") or _LONG_AGO, cause=cause_of(message), message=message)
+    message = _text(raw, "StatusMessage") or _text(raw, "Description") or "AWS gave no reason"
+    return LaunchFailure(at=_moment(raw.get("StartTime")) or _LONG_AGO, cause=cause_of(message), message=message)
+
+
+def _listed(raw: Mapping[str, Any], key: str) -> list[Mapping[str, Any]]:
+    """Return a list that AWS sends even where nothing is listed."""
+    found = raw.get(key)
+    if not isinstance(found, list):
+        raise ValueError(f"it does not say which {key} there are")  # noqa: TRY004  # of the answer, not of a type
+    return found
+
+
+def _name(raw: Mapping[str, Any], key: str) -> str:
+    name = _text(raw, key)
+    if not name:
+        raise ValueError(f"it lists something without its {key}")
+    return name
+
+
+def _size(raw: Mapping[str, Any], key: str) -> int:
+    size = raw.get(key)
+    if not isinstance(size, int) or not 0 <= size <= _LARGEST:
+        raise ValueError(f"it gives {size!r} as a group's {key}")
+    return size
+
+
+def _text(raw: Mapping[str, Any], key: str) -> str:
+    text = raw.get(key)
+    return text if isinstance(text, str) else ""
+
+
+def _moment(value: object) -> datetime | None:
+    """Return a time in UTC; one that no clock of AWS can have shown is none."""
+    if not isinstance(value, datetime) or value.year not in _YEARS:
+        return None
+    return value if value.tzinfo is not None else value.replace(tzinfo=UTC)

@@ -76,7 +76,7 @@ def is_missing_group(message: str) -> bool:
 
 def _answered(error: sdk.ClientError, *, service: str, operation: str) -> HotdeskError:
     detail = error.response.get("Error", {})
-    code, message = str(detail.get("Code", "")), str(detail.get("Message", ""))
+    code, message = str(detail.get("Code") or ""), str(detail.get("Message") or "")
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     # A call may fail because the role could not be assumed: then that is the permission to name.
     called = error.operation_name if error.operation_name in _STS_OPERATIONS else operation
@@ -90,6 +90,8 @@ def _answered(error: sdk.ClientError, *, service: str, operation: str) -> Hotdes
         return Denied(f"{action} was refused for its credentials: {said}. {_CREDENTIALS_HINT}.")
     if status >= _SERVER_ERROR:
         return Unanswered(f"{action} failed inside AWS (HTTP {status}): {said}")
+    if not code or code == str(status):  # a proxy's page: whether AWS got the call is not known
+        return Unanswered(f"{action} was not answered by AWS (HTTP {status}): {said}")
     if code == "ValidationError" and is_missing_group(message):
         return NotFound(f"{action}: {said}")
     return Refused(f"{action} was refused: {said}")

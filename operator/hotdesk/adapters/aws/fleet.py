@@ -11,7 +11,7 @@ from hotdesk.adapters.aws.calls import Answer, Calls, Parameters
 from hotdesk.adapters.aws.clients import Service
 from hotdesk.core.facts import Group, Instance, InstanceState, LaunchFailure
 from hotdesk.core.tags import POOL_TAG
-from hotdesk.ports import NotFound, Refused
+from hotdesk.ports import NotFound, Refused, Unanswered
 
 T = TypeVar("T")
 
@@ -181,9 +181,11 @@ class AwsFleet:
                 service, operation, asked if token is None else {**asked, "NextToken": token}, converted
             )
             yield page.facts
-            token = page.next_token
-            if token is None:
+            if page.next_token is None:
                 return
+            if page.next_token == token:
+                raise Unanswered(f"{service}:{operation} has no end: it gave the same NextToken twice")
+            token = page.next_token
 
 
 def _batches(values: Collection[str], *, size: int) -> Iterator[list[str]]:

@@ -1,5 +1,7 @@
 """One Fleet for all pools that share a region, an endpoint and a role."""
 
+from collections.abc import Callable
+
 from hotdesk.adapters.aws.budgets import Budgets
 from hotdesk.adapters.aws.calls import THREADS, Calls, OnCall
 from hotdesk.adapters.aws.clients import Clients, Target, Timeouts
@@ -10,15 +12,21 @@ class AwsFleets:
     """Makes fleets when they are first asked for; belongs to one event loop."""
 
     def __init__(
-        self, *, on_call: OnCall = lambda _action, _outcome, _seconds: None, timeouts: Timeouts | None = None
+        self,
+        *,
+        on_call: OnCall = lambda _action, _outcome, _seconds: None,
+        timeouts: Timeouts | None = None,
+        gate: Callable[[], None] = lambda: None,
     ) -> None:
+        """`gate` is called before each write, on any thread; what it raises keeps the write from being sent."""
         self._on_call = on_call
+        self._gate = gate
         self._timeouts = timeouts or Timeouts()
         self._fleets: dict[Target, AwsFleet] = {}
         self._budgets: dict[tuple[str, str | None], Budgets] = {}
 
     def fleet(self, *, region: str, endpoint_url: str | None, role_arn: str | None) -> AwsFleet:
-        """Return the Fleet; making it calls nothing and makes no client yet."""
+        """Return the Fleet; making it calls nothing, and its clients are made meanwhile."""
         target = Target(region=region, endpoint_url=endpoint_url, role_arn=role_arn)
         if target not in self._fleets:
             self._fleets[target] = self._make(target)
@@ -33,4 +41,6 @@ class AwsFleets:
         # Two roles may be of one account, whose limits they share, so a role gets no budget of its own.
         budgets = self._budgets.setdefault((target.region, target.endpoint_url), Budgets())
         clients = Clients(target=target, timeouts=self._timeouts, connections=THREADS)
-        return AwsFleet(Calls(clients=clients, budgets=budgets, on_call=self._on_call))
+        calls = Calls(clients=clients, budgets=budgets, on_call=self._on_call, gate=self._gate)
+        calls.prepare()
+        return AwsFleet(calls)

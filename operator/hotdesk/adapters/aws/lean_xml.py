@@ -76,12 +76,12 @@ def parse(body: bytes, plan: Fields) -> dict[str, Any]:
     return answer
 
 
-def _parser(plan: Fields, answer: dict[str, Any]) -> expat.XMLParserType:  # noqa: C901  # three short handlers that share what is open
+def _parser(plan: Fields, answer: dict[str, Any]) -> expat.XMLParserType:
     """Return a parser that follows the document down the plan into the answer.
 
     Its handlers are closures: they run twice for each of a hundred elements an instance, and attributes cost time.
     """
-    parser = expat.ParserCreate()
+    parser = expat.ParserCreate("utf-8")  # whatever the document says of itself, as botocore reads it
     parser.buffer_text = True
     fields: Fields = plan  # of the innermost element that is in the plan
     container: Any = answer
@@ -93,6 +93,7 @@ def _parser(plan: Fields, answer: dict[str, Any]) -> expat.XMLParserType:  # noq
     def start(name: str, _attributes: object) -> None:
         nonlocal fields, container, field, text, outside
         if outside or field is not None:
+            parser.CharacterDataHandler = None  # a field's text ends at its first element, as it does for botocore
             outside += 1
             return
         if isinstance(container, list):
@@ -113,8 +114,7 @@ def _parser(plan: Fields, answer: dict[str, Any]) -> expat.XMLParserType:  # noq
 
     def characters(data: str) -> None:
         nonlocal text
-        if not outside:
-            text += data
+        text += data
 
     def end(_name: str) -> None:
         nonlocal fields, container, field, outside

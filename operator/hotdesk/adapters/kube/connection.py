@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 import kopf
 import yaml
+from yarl import URL
 
 from hotdesk.ports import HotdeskError
 
@@ -51,11 +52,26 @@ def find_connection() -> Connection:
         return Connection(info=inside, token_file=_SERVICE_ACCOUNT_TOKEN)
     try:
         outside = kopf.login_with_kubeconfig(settings=settings)
-    except (OSError, KeyError, ValueError, AttributeError, yaml.YAMLError, kopf.LoginError) as exc:
+        if outside is not None and outside.server:
+            _try_out(outside)
+    except (OSError, LookupError, TypeError, ValueError, AttributeError, yaml.YAMLError, kopf.LoginError) as exc:
         raise NoCluster(f"the kubeconfig cannot be used: {exc!r}; check KUBECONFIG and its current context") from exc
     if outside is None or not outside.server:
         raise NoCluster("no cluster: this is no pod with a service account; set KUBECONFIG or write ~/.kube/config")
     return Connection(info=outside)
+
+
+def _try_out(info: kopf.ConnectionInfo) -> None:
+    """Use everything of a kubeconfig once, while its errors can still be told as such."""
+    for url in filter(None, (info.server, info.proxy_url)):
+        parsed = URL(url)
+        if parsed.scheme not in ("http", "https") or not parsed.host:
+            raise ValueError(f"{url!r} is no address like https://10.0.0.1:6443")
+    for value in info.as_http_headers().values():
+        if not value.isprintable():
+            raise ValueError("a token or password must not hold line breaks or control characters")
+    if info.server.startswith("https"):
+        info.as_ssl_context()
 
 
 def login_for_kopf(connection: Connection) -> kopf.AiohttpSession:
@@ -107,9 +123,21 @@ def open_session(
     )
 
 
+class _Socket(socket.socket):
+    """A socket that leaves its descriptor alone when it is collected: the event loop owns and closes it.
+
+    Where a connection is reset in the moment it is made, uvloop (0.23) closes the descriptor without telling the
+    socket. The number is soon that of another connection, and a plain socket would then close a stranger's:
+    "File descriptor … is used by transport" for every later connection, or the end of the process (uvloop#653).
+    """
+
+    def __del__(self) -> None:
+        self.detach()
+
+
 def _socket(address: tuple[Any, ...]) -> socket.socket:
     family, kind, protocol, _, _ = address
-    made = socket.socket(family=family, type=kind, proto=protocol)
+    made = _Socket(family=family, type=kind, proto=protocol)
     made.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     made.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, _KEEPALIVE_IDLE)
     made.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, _KEEPALIVE_INTERVAL)

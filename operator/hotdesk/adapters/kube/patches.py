@@ -6,17 +6,25 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from hotdesk.api.wire import ApiModel
+from hotdesk.ports import Unanswered
 
 if TYPE_CHECKING:
-    from hotdesk.api.v1alpha1 import Machine, MachinePool, Workspace
+    from hotdesk.api.lease import Lease
+    from hotdesk.api.v1alpha1 import Machine, MachinePool, Workspace, WorkspaceActivity
 
 
-def guard(target: Workspace | Machine | MachinePool) -> dict[str, str]:
+def guard(target: Workspace | WorkspaceActivity | Machine | MachinePool | Lease) -> dict[str, str]:
     """Return the metadata that makes a patch fail with 409 if the object has changed since it was read.
 
     The uid guards the main resource alone: on /status the API server ignores it (measured with v1.36), and there
     the version guards, which no two objects share.
+
+    Raises:
+        Unanswered: the object was read without its version; the API server takes a patch without one for unguarded.
+
     """
+    if not target.metadata.resource_version:
+        raise Unanswered(f"{target.metadata.name} was read without its resourceVersion: it cannot be written safely")
     return {"uid": target.metadata.uid, "resourceVersion": target.metadata.resource_version}
 
 

@@ -31,8 +31,15 @@ class _Expired(Exception):  # noqa: N818  # names the fact
     """The snapshot that the pages come from expired before the last one was read."""
 
 
-async def list_objects(session: KubeSession, resource: Resource[M], *, known: Mapping[str, M] | None = None) -> list[M]:
-    """Return every object that can be read; one that cannot is logged and left out.
+async def list_objects(
+    session: KubeSession,
+    resource: Resource[M],
+    *,
+    known: Mapping[str, M] | None = None,
+    namespace: str = "",
+    selector: str = "",
+) -> list[M]:
+    """Return every object that can be read, of one namespace if given; one that cannot is logged and left out.
 
     `known` are objects by UID, such as an earlier list has brought: one that has not changed since is not parsed again,
     which is most of what a list costs.
@@ -44,7 +51,9 @@ async def list_objects(session: KubeSession, resource: Resource[M], *, known: Ma
     for _ in range(_LISTS):
         found: list[M] = []
         try:
-            async for page in _pages(session, path=resource.everywhere, resource=resource.plural):
+            async for page in _pages(
+                session, path=resource.within(namespace), resource=resource.plural, selector=selector
+            ):
                 found += [parsed async for parsed in _parsed(page, resource, known or {})]
         except _Expired:
             continue
@@ -52,11 +61,13 @@ async def list_objects(session: KubeSession, resource: Resource[M], *, known: Ma
     raise _no_list(resource.plural)
 
 
-async def list_raw(session: KubeSession, *, path: str, resource: str) -> list[dict[str, Any]]:
-    """Return the items of every page of one consistent list."""
+async def list_raw(session: KubeSession, *, path: str, resource: str, selector: str = "") -> list[dict[str, Any]]:
+    """Return the items of every page of one consistent list; `selector` chooses by labels."""
     for _ in range(_LISTS):
         try:
-            return [item async for page in _pages(session, path=path, resource=resource) for item in page]
+            return [
+                item async for page in _pages(session, path=path, resource=resource, selector=selector) for item in page
+            ]
         except _Expired:
             continue
     raise _no_list(resource)
@@ -81,23 +92,48 @@ async def fetch_object(session: KubeSession, resource: Resource[M], *, name: str
         raise Refused(f"{resource.plural} {name} cannot be read: {explain(exc)}") from exc
 
 
-async def _pages(session: KubeSession, *, path: str, resource: str) -> AsyncIterator[list[dict[str, Any]]]:
+async def _pages(
+    session: KubeSession, *, path: str, resource: str, selector: str
+) -> AsyncIterator[list[dict[str, Any]]]:
     """Yield the items page by page, so that never more than one page is held raw."""
-    params = {"limit": str(_PAGE)}
+    asked = {"limit": str(_PAGE), **({"labelSelector": selector} if selector else {})}
+    params = asked
     while True:
         answer = await session.read(path, params=params)
         if answer.status == HTTPStatus.GONE:
             raise _Expired
         check(answer, verb="list", resource=resource)
         try:
-            page = orjson.loads(answer.body)
-            items, token = list(page["items"] or ()), page["metadata"].get("continue")
-        except (ValueError, KeyError, TypeError, AttributeError) as exc:
+            items, token = _page(orjson.loads(answer.body))
+        except ValueError as exc:
             raise Unanswered(f"cannot list {resource}: the answer is no list") from exc
         yield items
         if not token:
             return
-        params = {"limit": str(_PAGE), "continue": token}
+        if token == params.get("continue"):
+            raise Unanswered(f"cannot list {resource}: the list has no end")
+        params = {**asked, "continue": token}
+
+
+def _page(answer: object) -> tuple[list[dict[str, Any]], str]:
+    """Return what a page lists, and the token of the next one.
+
+    Raises:
+        ValueError: it is no list. Taken for an empty one it would say that everything is gone.
+
+    """
+    match answer:
+        case {"items": list() | None as items, "metadata": dict(metadata)}:
+            token = metadata.get("continue") or ""
+            if isinstance(token, str) and all(_is_object(item) for item in items or ()):
+                return items or [], token
+        case _:
+            pass
+    raise ValueError("no list")
+
+
+def _is_object(item: object) -> bool:
+    return isinstance(item, dict) and isinstance(item.get("metadata"), dict)
 
 
 async def _parsed(items: list[dict[str, Any]], resource: Resource[M], known: Mapping[str, M]) -> AsyncIterator[M]:
@@ -120,16 +156,15 @@ def _no_list(resource: str) -> Unanswered:
 
 def _unchanged(item: dict[str, Any], known: Mapping[str, M]) -> M | None:
     """Return the known object that the item is, if it is still in its version."""
-    metadata = item.get("metadata") or {}
-    same = known.get(metadata.get("uid", ""))
+    metadata = item["metadata"]
+    same = known.get(str(metadata.get("uid")))
     return same if same is not None and same.metadata.resource_version == metadata.get("resourceVersion") else None
 
 
-def _log_unreadable(item: Any, *, resource: str, error: ValidationError) -> None:
-    metadata = item.get("metadata") if isinstance(item, dict) else None
-    known = metadata if isinstance(metadata, dict) else {}
+def _log_unreadable(item: dict[str, Any], *, resource: str, error: ValidationError) -> None:
+    metadata = item["metadata"]
     _log.warning(
         "object cannot be read and is left out: %s",
         explain(error),
-        extra={"resource": resource, "namespace": known.get("namespace"), "object": known.get("name")},
+        extra={"resource": resource, "namespace": metadata.get("namespace"), "object": metadata.get("name")},
     )

@@ -14,7 +14,7 @@ from hotdesk.adapters.kube.connection import Connection, open_session
 from hotdesk.ports import Unanswered
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from types import TracebackType
 
 CONNECTIONS = 32  # more cost CPU: 0.43 ms a write with 32, 1.47 ms with 500 unlimited ones (measured with kopf 1.45.2)
@@ -45,6 +45,7 @@ class KubeSession:
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=3, sock_read=answer_within.total_seconds())
         self._http = open_session(connection, connections=connections, timeout=timeout)
         self._silence = asyncio.Event()
+        self._unused = asyncio.Semaphore(connections)
 
     async def warm(self, connections: int | None = None) -> None:
         """Open this many connections (all unless given) by asking for the version over all of them at once.
@@ -77,18 +78,22 @@ class KubeSession:
         """
         for pause in _READ_PAUSES:
             with contextlib.suppress(Unanswered):
-                return await self._send("GET", path, params=params)
+                return await self._get(path, params)
             await asyncio.sleep(pause)
-        return await self._send("GET", path, params=params)
+        return await self._get(path, params)
 
-    async def write(self, method: str, path: str, *, body: bytes, content_type: str) -> Answer:
-        """Send once.
+    async def write(
+        self, method: str, path: str, *, body: bytes, content_type: str, begin: Callable[[], None] = lambda: None
+    ) -> Answer:
+        """Send once. `begin` is called when a connection is there for it, and may raise to keep it from being sent.
 
         Raises:
             Unanswered: nobody knows whether it had, or will have, its effect.
 
         """
-        return await self._send(method, path, body=body, content_type=content_type)
+        async with self._unused:
+            begin()
+            return await self._send(method, path, body=body, content_type=content_type)
 
     async def close(self) -> None:
         """Close every connection."""
@@ -101,6 +106,10 @@ class KubeSession:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         await self.close()
+
+    async def _get(self, path: str, params: Mapping[str, str] | None) -> Answer:
+        async with self._unused:
+            return await self._send("GET", path, params=params)
 
     async def _send(
         self,

@@ -12,7 +12,7 @@ from hotdesk.core.eligibility import Priorities
 from hotdesk.ports import NotFound
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from hotdesk.adapters.kube.session import KubeSession
     from hotdesk.api.v1alpha1 import (
@@ -35,9 +35,15 @@ class KubeStore:
     alive. Reads are tried again while nobody answers; a write is sent once, whatever happens to it.
     """
 
-    def __init__(self, session: KubeSession, *, on_write: WriteObserver | None = None) -> None:
+    def __init__(
+        self,
+        session: KubeSession,
+        *,
+        on_write: WriteObserver | None = None,
+        gate: Callable[[], None] = lambda: None,
+    ) -> None:
         self._session = session
-        self._writer = Writer(session, observer=on_write)
+        self._writer = Writer(session, observer=on_write, gate=gate)
 
     async def list_workspaces(self, known: Mapping[str, Workspace] | None = None) -> Sequence[Workspace]:
         """Return every Workspace; one that cannot be read is logged and left out."""
@@ -54,13 +60,14 @@ class KubeStore:
     async def list_namespace_labels(self) -> Mapping[str, Mapping[str, str]]:
         """Return the labels of every namespace, by its name."""
         items = await list_raw(self._session, path=NAMESPACES, resource="namespaces")
-        return {item["metadata"]["name"]: item["metadata"].get("labels") or {} for item in items}
+        named = {str(item["metadata"].get("name")): item["metadata"].get("labels") for item in items}
+        return {name: labels if isinstance(labels, dict) else {} for name, labels in named.items()}
 
     async def list_priorities(self) -> Priorities:
         """Return every PriorityClass, and which value is the default."""
         items = await list_raw(self._session, path=PRIORITY_CLASSES, resource="priorityclasses")
-        values = {item["metadata"]["name"]: item.get("value", 0) for item in items}
-        default = max((item.get("value", 0) for item in items if item.get("globalDefault")), default=0)
+        values = {str(item["metadata"].get("name")): _value(item) for item in items}
+        default = max((_value(item) for item in items if item.get("globalDefault") is True), default=0)
         return Priorities(values=values, default=default)
 
     async def fetch_workspace(self, *, namespace: str, name: str) -> Workspace | None:
@@ -124,3 +131,8 @@ class KubeStore:
             await self._writer.delete(MACHINES, machine)
         except NotFound:
             return
+
+
+def _value(item: dict[str, Any]) -> int:
+    value = item.get("value")
+    return value if isinstance(value, int) else 0

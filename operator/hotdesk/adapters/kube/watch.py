@@ -1,11 +1,11 @@
-"""A lean watch of Machines: most events of a claim are about them, and kopf takes twenty times as long for one."""
+"""A lean watch: kopf takes twenty times as long for an event, and most events of a claim are about Machines."""
 
 import asyncio
 import logging
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Any, Final, Generic
 
 import aiohttp
 import orjson
@@ -13,11 +13,10 @@ from pydantic import ValidationError
 
 from hotdesk.adapters.kube.connection import Connection, open_session
 from hotdesk.adapters.kube.errors import check
-from hotdesk.adapters.kube.resources import MACHINES
+from hotdesk.adapters.kube.resources import M, Resource
 from hotdesk.adapters.kube.session import Answer
-from hotdesk.api.v1alpha1 import Machine
 from hotdesk.api.wire import explain
-from hotdesk.ports import HotdeskError, Unanswered
+from hotdesk.ports import HotdeskError, Refused, Unanswered
 
 log = logging.getLogger(__name__)
 
@@ -31,8 +30,8 @@ class _Expired(Exception):  # noqa: N818  # names the fact
     """The version to go on from is no longer kept: something may have been missed."""
 
 
-class MachineWatch:
-    """Feeds Machines to two callbacks. `relisted` is called whenever what came before is not in the stream.
+class Watch(Generic[M]):
+    """Feeds objects of a kind to two callbacks. `relisted` is called whenever what came before is not in the stream.
 
     After that the caller must list and compare: the stream begins at a version that a list made later includes.
     """
@@ -40,20 +39,26 @@ class MachineWatch:
     def __init__(
         self,
         connection: Connection,
+        resource: Resource[M],
         *,
-        upsert: Callable[[Machine], None],
-        delete: Callable[[Machine], None],
+        upsert: Callable[[M], None],
+        delete: Callable[[M], None],
         relisted: Callable[[], None],
+        namespace: str = "",
+        selector: str = "",
     ) -> None:
+        """Watch one namespace if one is given, else everywhere; `selector` chooses by labels."""
         self._connection = connection
-        self._upsert = upsert
-        self._delete = delete
+        self._resource: Resource[M] = resource
+        self._url = connection.info.server.rstrip("/") + resource.within(namespace)
+        self._selected = {"labelSelector": selector} if selector else {}
+        self._upsert: Callable[[M], None] = upsert
+        self._delete: Callable[[M], None] = delete
         self._relisted = relisted
         self._version = ""  # where to go on from; none: begin anew
 
     async def run(self) -> None:
         """Watch for ever; a broken stream goes on from its last version, an expired one begins anew."""
-        url = self._connection.info.server.rstrip("/") + MACHINES.everywhere
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=3, sock_read=_SILENCE)
         pause = _FIRST_PAUSE
         async with AsyncExitStack() as closing:
@@ -61,53 +66,74 @@ class MachineWatch:
             while True:
                 before = self._version
                 try:
-                    await self._follow(http, url)
+                    await self._follow(http)
                 except _Expired:
                     self._version = ""
+                except Refused as error:
+                    log.info("the watch of %s begins anew: %r", self._resource.plural, error)
+                    self._version = ""  # it may be the version that the API server cannot make anything of
                 except (HotdeskError, aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
-                    log.info("the watch of machines broke: %r", error)
-                pause = _FIRST_PAUSE if self._version != before else min(2 * pause, _LONGEST_PAUSE)
+                    log.info("the watch of %s broke: %r", self._resource.plural, error)
+                pause = _FIRST_PAUSE if self._version not in (before, "") else min(2 * pause, _LONGEST_PAUSE)
                 await asyncio.sleep(pause)
 
-    async def _follow(self, http: aiohttp.ClientSession, url: str) -> None:
+    async def _follow(self, http: aiohttp.ClientSession) -> None:
         """Pass on what happens from the version that was reached, until the stream ends."""
         if not self._version:
-            self._version = await _current_version(http, url)
+            self._version = await self._current_version(http)
             self._relisted()
         params = {
             "watch": "1",
             "resourceVersion": self._version,
             "allowWatchBookmarks": "true",
             "timeoutSeconds": str(_SERVER_TIMEOUT),
+            **self._selected,
         }
-        async with http.get(url, params=params, read_bufsize=_LINE) as response:
+        async with http.get(self._url, params=params, read_bufsize=_LINE) as response:
             if response.status == HTTPStatus.GONE:
                 raise _Expired
             if response.status != HTTPStatus.OK:
-                check(Answer(status=response.status, body=await response.read()), verb="watch", resource="machines")
+                answer = Answer(status=response.status, body=await response.read())
+                check(answer, verb="watch", resource=self._resource.plural)
             async for line in response.content:
-                self._version = self._pass_on(orjson.loads(line))
+                self._version = self._pass_on(line)
 
-    def _pass_on(self, event: dict[str, Any]) -> str:
-        kind, body = event["type"], event["object"]
+    def _pass_on(self, line: bytes) -> str:
+        kind, body = _event(line)
         if kind == "ERROR":
             if body.get("code") == HTTPStatus.GONE:
                 raise _Expired
-            raise Unanswered(f"the API server ended the watch of machines: {body.get('message')}")
+            raise Unanswered(f"the API server ended the watch of {self._resource.plural}: {body.get('message')}")
+        version = _version(body)
         if kind != "BOOKMARK":
             try:
-                machine = Machine.model_validate(body)
+                thing = self._resource.model.model_validate(body)
             except ValidationError as error:
-                name = body["metadata"]["name"]
-                log.error("Machine %s cannot be read and is left alone: %s", name, explain(error))  # noqa: TRY400  # the sentence says it all
+                what, name = self._resource.model.__name__, body["metadata"].get("name")
+                log.error("%s %s cannot be read and is left alone: %s", what, name, explain(error))  # noqa: TRY400  # the sentence says it all
             else:
-                (self._delete if kind == "DELETED" else self._upsert)(machine)
-        return str(body["metadata"]["resourceVersion"])
+                (self._delete if kind == "DELETED" else self._upsert)(thing)
+        return version
+
+    async def _current_version(self, http: aiohttp.ClientSession) -> str:
+        """Return the version of a consistent list, without its items."""
+        async with http.get(self._url, params={"limit": "1", **self._selected}) as response:
+            answer = Answer(status=response.status, body=await response.read())
+        check(answer, verb="list", resource=self._resource.plural)
+        return _version(orjson.loads(answer.body))
 
 
-async def _current_version(http: aiohttp.ClientSession, url: str) -> str:
-    """Return the version of a consistent list, without its items."""
-    async with http.get(url, params={"limit": "1"}) as response:
-        answer = Answer(status=response.status, body=await response.read())
-    check(answer, verb="list", resource="machines")
-    return str(orjson.loads(answer.body)["metadata"]["resourceVersion"])
+def _event(line: bytes) -> tuple[str, dict[str, Any]]:
+    match orjson.loads(line):
+        case {"type": str(kind), "object": dict(body)}:
+            return kind, body
+        case _:
+            raise Unanswered("a line of a watch is no event")
+
+
+def _version(body: object) -> str:
+    match body:
+        case {"metadata": {"resourceVersion": str(version)}} if version:
+            return version
+        case _:
+            raise Unanswered("an object or a list came without its resourceVersion")

@@ -14,6 +14,8 @@ from hotdesk.api.wire import explain
 from hotdesk.ports import HotdeskError, Unanswered
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from hotdesk.adapters.kube.resources import M, Resource
     from hotdesk.adapters.kube.session import KubeSession
 
@@ -31,15 +33,18 @@ class WriteObserver(Protocol):
 class Writer:
     """Sends the writes of one session and tells the observer of each."""
 
-    def __init__(self, session: KubeSession, *, observer: WriteObserver | None) -> None:
+    def __init__(
+        self, session: KubeSession, *, observer: WriteObserver | None, gate: Callable[[], None] = lambda: None
+    ) -> None:
+        """`gate` is called at the last moment before each write, and raises what keeps it from being sent."""
         self._session = session
         self._observer = observer
+        self._gate = gate
 
     async def create(self, resource: Resource[M], body: dict[str, Any], *, name: str) -> M:
-        """POST a new object of a kind that lives outside namespaces."""
-        answer = await self._send(
-            "POST", resource.everywhere, body=body, verb="create", resource=resource.plural, name=name
-        )
+        """POST a new object."""
+        path = resource.within(body["metadata"].get("namespace", ""))
+        answer = await self._send("POST", path, body=body, verb="create", resource=resource.plural, name=name)
         return _parse(answer, resource=resource, name=name)
 
     async def patch(self, resource: Resource[M], target: M, body: dict[str, Any], *, subresource: str = "") -> M:
@@ -80,7 +85,11 @@ class Writer:
         outcome = "ok"
         try:
             answer = await self._session.write(
-                method, path, body=orjson.dumps(body), content_type=_MERGE_PATCH if method == "PATCH" else _JSON
+                method,
+                path,
+                body=orjson.dumps(body),
+                content_type=_MERGE_PATCH if method == "PATCH" else _JSON,
+                begin=self._gate,
             )
             check(answer, verb=verb, resource=resource, name=name)
         except HotdeskError as exc:

@@ -1,5 +1,6 @@
 """The kinds of hotdesk.dev/v1alpha1: Workspace, MachinePool and Machine."""
 
+from hotdesk.api.v1alpha1.activity import WorkspaceActivity
 from hotdesk.api.v1alpha1.kinds import API_VERSION, GROUP, VERSION
 from hotdesk.api.v1alpha1.machine import (
     Claim,
@@ -22,6 +23,7 @@ from hotdesk.api.v1alpha1.machinepool import (
     MachinePool,
     MachinePoolSpec,
     MachinePoolStatus,
+    Quota,
     Readiness,
     TcpSocket,
 )
@@ -58,12 +60,14 @@ __all__ = [
     "MachineSpec",
     "MachineStatus",
     "QueuePosition",
+    "Quota",
     "Readiness",
     "Reap",
     "ReapReason",
     "Schedule",
     "TcpSocket",
     "Workspace",
+    "WorkspaceActivity",
     "WorkspacePhase",
     "WorkspaceSpec",
     "WorkspaceStatus",

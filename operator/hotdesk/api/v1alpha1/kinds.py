@@ -23,7 +23,7 @@ PoolName = Annotated[
         max_length=63,
         json_schema_extra=marks(
             rule(
-                "self.matches('^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$')",
+                "self.matches('^[a-z0-9]([a-z0-9-]*[a-z0-9])?([.][a-z0-9]([a-z0-9-]*[a-z0-9])?)*$')",
                 "pool must be the name of a MachinePool: lower case letters, digits, '-' and '.'",
             ),
             rule("self == oldSelf", "pool is immutable: delete the object and create it anew in the other pool"),

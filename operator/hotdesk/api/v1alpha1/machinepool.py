@@ -168,6 +168,24 @@ class AllowedNamespaces(ApiModel):
     """The labels of the namespaces that may use the pool; needs from to be Selector."""
 
 
+class Quota(ApiModel):
+    """How much of the pool one owner may have at once."""
+
+    model_config = ConfigDict(
+        json_schema_extra=marks(
+            rule(
+                "has(self.maxWorkspacesPerOwner) || has(self.maxRunningPerOwner)",
+                "quota needs maxWorkspacesPerOwner, maxRunningPerOwner or both: leave quota out to limit nobody",
+            ),
+        ),
+    )
+
+    max_workspaces_per_owner: Annotated[int | None, Field(ge=1, le=100000)] = None
+    """Workspaces that one owner may have in this pool; those beyond it, the youngest, are held back."""
+    max_running_per_owner: Annotated[int | None, Field(ge=1, le=100000)] = None
+    """Workspaces of one owner that may have a machine, or be about to get one, at one time."""
+
+
 class MachinePoolSpec(ApiModel):
     """What the platform team wants."""
 
@@ -185,6 +203,8 @@ class MachinePoolSpec(ApiModel):
     """How users reach their workspace. Without it: status.url stays empty."""
     allowed_namespaces: AllowedNamespaces = AllowedNamespaces()
     """Which namespaces' workspaces may use the pool. Without it: all."""
+    quota: Quota | None = None
+    """How much of the pool one owner may have at once. Without it: as much as there is."""
     paused: bool = False
     """Freeze the pool: no AWS call that changes anything. Shown in the condition Paused."""
 

@@ -47,7 +47,17 @@ class LabelSelectorRequirement(ApiModel):
 class LabelSelector(ApiModel):
     """Labels that must all match; an empty selector matches everything."""
 
-    match_labels: Annotated[dict[LabelKey, LabelText], Field(default_factory=dict, max_length=64)]
+    match_labels: Annotated[
+        dict[LabelKey, LabelText],
+        Field(
+            default_factory=dict,
+            max_length=64,
+            # Of a map the schema says nothing about the keys.
+            json_schema_extra=marks(
+                rule("self.all(key, key != '' && key.size() <= 317)", "matchLabels must name labels: keys like team")
+            ),
+        ),
+    ]
     """Labels and the values they must have."""
     match_expressions: Annotated[tuple[LabelSelectorRequirement, ...], Field(max_length=64)] = ()
     """Further requirements; all must hold."""

@@ -1,6 +1,6 @@
 """Workspace: one person's wish for a machine, and what became of it."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import Field, JsonValue
 
@@ -10,6 +10,8 @@ from hotdesk.api.v1alpha1.kinds import PoolName, Resource
 from hotdesk.api.wire import ApiModel, Duration, MicroTime
 
 WorkspacePhase = Literal["Pending", "Starting", "Running", "Failed"]
+
+URL_LIMIT: Final = 8192  # characters
 
 # Line separators and bidirectional overrides can forge a log line or a table as well as a newline can.
 _UNPRINTABLE = r"[\\p{Cc}\\p{Zl}\\p{Zp}\\x{202A}-\\x{202E}\\x{2066}-\\x{2069}]"
@@ -92,7 +94,7 @@ class WorkspaceStatus(ApiModel):
     """The machine's address inside the VPC."""
     public_ip: Annotated[str | None, Field(alias="publicIP", max_length=45)] = None
     """The machine's public address, if it has one."""
-    url: Annotated[str | None, Field(max_length=8192)] = None
+    url: Annotated[str | None, Field(max_length=URL_LIMIT)] = None
     """Where to work: the pool's access.urlTemplate, filled in."""
     queue: QueuePosition | None = None
     """The place in the queue; absent once a machine is claimed."""
@@ -100,6 +102,10 @@ class WorkspaceStatus(ApiModel):
     """When the machine was claimed."""
     ready_at: MicroTime | None = None
     """When the workspace became ready to use."""
+    last_activity_time: MicroTime | None = None
+    """When somebody was last seen to work here since the machine was claimed; it never moves back."""
+    activity_source: Annotated[str | None, Field(max_length=128)] = None
+    """Which signal said so: Heartbeat, or Heartbeat/NAME where the sender gave its name."""
     conditions: Conditions = ()
     """Ready, and Reconciling or Stalled while it is not."""
 

@@ -1,0 +1,53 @@
+"""Who looks at which AWS: one observer for all pools that share a region and credentials."""
+
+import asyncio
+
+from hotdesk.actors.observer import Observer
+from hotdesk.actors.pool_actor import PoolActor
+from hotdesk.actors.world import World
+from hotdesk.api.v1alpha1 import Aws, MachinePool
+from hotdesk.ports import Fleet
+
+FleetKey = tuple[str, str | None, str | None]
+
+
+class Lookouts:
+    """Makes observers when they are first needed."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._observers: dict[FleetKey, Observer] = {}
+        self._looking: list[asyncio.Task[None]] = []
+
+    def prepare(self, pool: MachinePool) -> None:
+        """Be ready to look at a pool's AWS, without looking: it may have to be taken over at any moment."""
+        self._fleet(pool.spec.aws)
+
+    def look(self, actor: PoolActor, pool: MachinePool) -> None:
+        """Have the pool's AWS looked at for the actor: at once, and from now on."""
+        self.look_away(actor)
+        actor.watcher = self._observer(pool.spec.aws)
+        actor.watcher.watch(actor)
+
+    def look_away(self, actor: PoolActor) -> None:
+        """Have nothing looked at for the actor any more."""
+        if actor.watcher is not None:
+            actor.watcher.unwatch(actor)
+            actor.watcher = None
+
+    async def stop(self) -> None:
+        """Look at nothing any more."""
+        for task in self._looking:
+            task.cancel()
+        await asyncio.gather(*self._looking, return_exceptions=True)
+
+    def _observer(self, aws: Aws) -> Observer:
+        key = (aws.region, aws.endpoint_url, aws.role_arn)
+        observer = self._observers.get(key)
+        if observer is None:
+            observer = self._observers[key] = Observer(self._fleet(aws), self._world)
+            self._looking.append(asyncio.get_running_loop().create_task(observer.run(), name=f"look {aws.region}"))
+        return observer
+
+    def _fleet(self, aws: Aws) -> Fleet:
+        return self._world.fleets.fleet(region=aws.region, endpoint_url=aws.endpoint_url, role_arn=aws.role_arn)

@@ -1,0 +1,1 @@
+"""Takes heartbeats from workspaces and records them, seldom, in their status."""
