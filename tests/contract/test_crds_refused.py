@@ -37,6 +37,7 @@ BAD_WORKSPACES = {
     "empty pool": (workspace(pool=""), "pool must be the name of a MachinePool"),
     "pool in capitals": (workspace(pool="Dev"), "pool must be the name of a MachinePool"),
     "pool with a path": (workspace(pool="a/../b"), "pool must be the name of a MachinePool"),
+    "pool that no MachinePool can be called": (workspace(pool="a..b"), "pool must be the name of a MachinePool"),
     "pool too long": (workspace(pool="p" * 64), "spec.pool: Too long: may not be more than 63 bytes"),
     "pool a number": (workspace(pool=7), 'spec.pool in body must be of type string: "integer"'),
     "no owner": (workspace(owner=None), "spec.owner: Required value"),
@@ -145,6 +146,10 @@ BAD_POOLS = {
     "namespaces from nowhere": (pool(allowedNamespaces__from="Some"), 'supported values: "All", "Selector"'),
     "selector missing": (pool(allowedNamespaces__from="Selector"), SELECTOR),
     "selector not asked for": (pool(allowedNamespaces__selector__matchLabels={"a": "b"}), SELECTOR),
+    "selector without a label": (
+        pool(allowedNamespaces__from="Selector", allowedNamespaces__selector__matchLabels={"": "a"}),
+        "matchLabels must name labels: keys like team",
+    ),
     "selector operator unknown": (_expressions(operator="Like"), "Unsupported value"),
     "In without values": (_expressions(operator="In"), VALUES),
     "Exists with values": (_expressions(operator="Exists", values=["x"]), VALUES),
@@ -202,6 +207,16 @@ BAD_MACHINES = {
         machine(claims=[{**claim(), "workspace": {"namespace": "a", "name": "b"}}]),
         "spec.claims[0].workspace.uid: Required value",
     ),
+    "claim at the end of all times": (
+        machine(claims=[{**claim(), "claimedAt": "9999-12-31T23:59:59-23:59"}]),
+        "write a time like 2026-01-02T03:04:05Z",
+    ),
+    # The format alone takes both (kube-apiserver 1.37), and no model could read them.
+    "claim at a time with more behind it": (
+        machine(claims=[{**claim(), "claimedAt": "2026-01-01T00:00:00Z and more"}]),
+        "in body must be of type date-time",
+    ),
+    "claim at an empty list": (machine(claims=[{**claim(), "claimedAt": []}]), "spec.claims[0].claimedAt"),
     "claim at no time": (machine(claims=[{**claim(), "claimedAt": "yesterday"}]), "must be of type date-time"),
 }
 

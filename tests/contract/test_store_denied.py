@@ -47,4 +47,4 @@ def test_credentials_that_are_not_accepted_are_denied(controlplane, monkeypatch:
 
 def _machine_wire(name: str) -> dict[str, object]:
     spec = {"pool": "contract", "providerID": f"aws:///eu-central-1a/{name}", "slots": 1}
-    return {"metadata": {"name": name}, "spec": spec}
+    return {"metadata": {"name": name, "uid": "00000000-0000", "resourceVersion": "1"}, "spec": spec}

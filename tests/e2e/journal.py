@@ -85,6 +85,8 @@ class Journal:
         while True:
             try:
                 for event in self._plane.watch(path, since=self._read[kind]):
+                    if "type" not in event:
+                        break  # a Status: the API server begins or ends; asked again it says which
                     if event["type"] == "ERROR":
                         return  # whoever needs the journal fails to catch up, and says so
                     thing = event["object"]
