@@ -33,7 +33,11 @@ test: $(READY) ## Run every check and test (builds the control plane the first t
 
 .PHONY: test-fast
 test-fast: $(READY) ## Run what needs no control plane
-	@$(BIN)/python -m pytest -m "not stack"
+	@$(BIN)/python -m pytest -m "not stack and not laws"
+
+.PHONY: test-laws
+test-laws: $(READY) ## Run the law machine's short run, and have it find the planted bugs
+	@$(BIN)/python -m pytest -m laws tests/laws
 
 .PHONY: soak
 soak: $(READY) ## Let the law machine run on random seeds (SOAK_MINUTES=30)

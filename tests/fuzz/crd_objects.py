@@ -1,0 +1,85 @@
+"""Whole objects of our kinds for the API server: what the schemas cannot say of them is put right here."""
+
+from typing import Any
+
+from hypothesis import strategies as st
+from hypothesis.strategies import DrawFn
+
+from fuzz.schema_values import anything, schema_of
+from hotdesk.api.v1alpha1 import API_VERSION, Machine, MachinePool, Workspace
+
+Manifest = dict[str, Any]
+MODELS: dict[str, type[Workspace | Machine | MachinePool]] = {
+    "Workspace": Workspace,
+    "MachinePool": MachinePool,
+    "Machine": Machine,
+}
+PLURALS = {"Workspace": "workspaces", "MachinePool": "machinepools", "Machine": "machines"}
+INSTANCE = "i-0fadefadefadefade"
+_SCHEMAS = {kind: schema_of(kind)["properties"] for kind in MODELS}
+
+
+@st.composite
+def manifests(draw: DrawFn, kind: str) -> Manifest:
+    """Return an object to create."""
+    made = {"apiVersion": API_VERSION, "kind": kind, "metadata": {"name": INSTANCE}, "spec": draw(specs(kind))}
+    return {**made, **draw(st.fixed_dictionaries({}, optional={"status": st.none() | statuses(kind)}))}
+
+
+@st.composite
+def specs(draw: DrawFn, kind: str) -> Any:
+    """Return a spec; mostly one whose fields go together."""
+    spec = draw(anything(_SCHEMAS[kind]["spec"]))
+    return reconciled(kind, spec) if isinstance(spec, dict) and draw(st.integers(0, 3)) else spec
+
+
+def statuses(kind: str) -> st.SearchStrategy[Any]:
+    """Return statuses."""
+    return anything(_SCHEMAS[kind]["status"])
+
+
+def reconciled(kind: str, spec: Manifest) -> Manifest:
+    """Return the spec with the rules kept that tie one field to another."""
+    match kind:
+        case "Machine":
+            return _machine(spec)
+        case "MachinePool":
+            return _pool(spec)
+        case _:
+            return spec
+
+
+def _machine(spec: Manifest) -> Manifest:
+    spec = {**spec, "providerID": f"aws:///eu-central-1a/{INSTANCE}"}
+    if spec.get("claims"):
+        spec = {key: value for key, value in spec.items() if key != "reap"}
+        return {**spec, "slots": 100}
+    return spec
+
+
+def _pool(spec: Manifest) -> Manifest:
+    readiness, allowed = spec.get("readiness"), spec.get("allowedNamespaces")
+    if isinstance(readiness, dict) and ("tcpSocket" in readiness) == ("httpGet" in readiness):
+        rest = {key: value for key, value in readiness.items() if key != "httpGet"}
+        spec = {**spec, "readiness": {**rest, "tcpSocket": {"port": 22}}}
+    if isinstance(allowed, dict):
+        spec = {**spec, "allowedNamespaces": _allowed(allowed)}
+    return spec
+
+
+def _allowed(allowed: Manifest) -> Manifest:
+    selector = allowed.get("selector")
+    if not isinstance(selector, dict):
+        return {key: value for key, value in allowed.items() if key != "selector"} | {"from": "All"}
+    wanted = selector.get("matchExpressions")
+    if isinstance(wanted, list):
+        selector = {**selector, "matchExpressions": [_requirement(one) for one in wanted]}
+    return {**allowed, "from": "Selector", "selector": selector}
+
+
+def _requirement(one: Any) -> Any:
+    if not isinstance(one, dict):
+        return one
+    if one.get("operator") in ("In", "NotIn"):
+        return {**one, "values": one.get("values") or ["a"]}
+    return {key: value for key, value in one.items() if key != "values"}

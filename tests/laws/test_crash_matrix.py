@@ -1,0 +1,22 @@
+"""Every flow, with the operator dying at each of its writes in every way: it always goes on, and no law is broken."""
+
+from collections.abc import Callable
+
+import pytest
+
+from laws.flows import FLOWS, Flow
+from laws.matrix import cells_of, run
+
+
+@pytest.mark.parametrize("operators", [1, 2], ids=["alone", "beside another"])
+@pytest.mark.parametrize("flow", FLOWS, ids=lambda flow: flow.name)
+def test_dying_at_any_write_breaks_no_law(flow: Flow, operators: int, record_property: Callable[[str, object], None]):
+    failed: list[str] = []
+    cells = list(cells_of(flow, operators))
+    for cell in cells:
+        try:
+            run(flow, operators, cell=cell)
+        except AssertionError as error:
+            failed.append(f"{cell}\n{error}")
+    record_property("cells of the crash matrix", len(cells))
+    assert not failed, f"{len(failed)} of {len(cells)} cells failed:\n" + "\n\n".join(failed)

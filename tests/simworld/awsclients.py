@@ -1,0 +1,197 @@
+"""Clients of the simulated AWS for the real adapters: boto3's own, or stand-ins that skip botocore and its XML."""
+
+from collections.abc import Callable, Mapping
+from functools import cache, partial
+from typing import Any
+
+from botocore import UNSIGNED, exceptions
+from botocore.awsrequest import AWSResponse
+from botocore.config import Config
+
+from hotdesk.adapters.aws.budgets import Budgets
+from hotdesk.adapters.aws.calls import Calls, Request
+from hotdesk.adapters.aws.clients import Clients, Service, Target, Timeouts
+from hotdesk.adapters.aws.fleet import AwsFleet
+from hotdesk.ports import HotdeskError
+from hotdesk_local.aws.errors import AwsError
+from hotdesk_local.aws.quotas import throttled
+from simworld.aws import OPERATIONS, REGION, SimAws
+from simworld.network import Call, Fate, Network
+from simworld.process import Process
+from simworld.timeline import Timeline
+from simworld.trace import Trace
+
+_SILENCE = 10.0  # seconds until the real clients give up
+_READS = ("Describe", "Get", "List")
+
+
+class AwsLine:
+    """The way from the operators to AWS: every call becomes one that the network carries."""
+
+    def __init__(self, aws: SimAws, timeline: Timeline, trace: Trace) -> None:
+        self.network = Network(timeline, patience=_SILENCE)
+        self.network.on_fate = lambda process, call, fate: trace.add(process.name, f"{call}: {fate.name}")
+        self.aws = aws
+        self.speaks_xml = False  # whether boto3 itself serves, at fifteen times the cost
+        self.caller = ""
+        self.on_call: Callable[[str, Call, Mapping[str, Any], Fate], None] = lambda _who, _call, _params, _fate: None
+        self._timeline = timeline
+        self._trace = trace
+        self._fate = Fate.WELL
+
+    def fleet(self, process: Process, *, gate: Callable[[], None]) -> AwsFleet:
+        """Return the real Fleet for one process; `gate` is asked before each write."""
+        process.loop.executor = lambda send, request: self._execute(process, send, request, gate=gate)
+        clients = _WireClients(self) if self.speaks_xml else _DirectClients(self)
+        return AwsFleet(Calls(clients=clients, budgets=Budgets(), on_call=lambda *_: None))
+
+    def perform(self, service: str, action: str, params: Mapping[str, Any]) -> dict[str, Any]:
+        """Carry out a call in boto3's shapes; raises what boto3 would."""
+        try:
+            return self._guarded(service, lambda: self.aws.perform(service, action, dict(params)))
+        except AwsError as error:
+            response: Any = {
+                "Error": {"Code": error.code, "Message": error.message},
+                "ResponseMetadata": {"HTTPStatusCode": error.status},
+            }
+            raise exceptions.ClientError(response, action) from None
+
+    def perform_form(self, service: str, body: str) -> tuple[int, str]:
+        """Carry out a call off the wire, and return HTTP status and text; raises what botocore's HTTP session would."""
+        try:
+            return 200, self._guarded(service, lambda: self.aws.perform_form(service, body))
+        except AwsError as error:
+            return error.status, self.aws.refusal_text(service, error)
+
+    def _guarded(self, service: str, effect: Callable[[], Any]) -> Any:
+        match self._fate:
+            case Fate.LOST:
+                raise exceptions.ReadTimeoutError(endpoint_url="http://simulated")
+            case Fate.REFUSED:
+                raise throttled(service)
+            case Fate.BROKEN:
+                effect()
+                raise AwsError("InternalFailure", "The simulated AWS is like this today.", status=500)
+            case _:
+                return effect()
+
+    def _execute(
+        self, process: Process, send: Callable[..., Any], request: "Request[Any]", *, gate: Callable[[], None]
+    ) -> Any:
+        answered = process.loop.create_future()
+        if not request.retries:
+            try:
+                gate()  # now, as it leaves: when it arrives, nobody asks any more
+            except HotdeskError as error:
+                answered.set_exception(error)
+                return answered
+        call = Call(
+            service=request.service,
+            verb=request.operation,
+            about=_about(request.parameters),
+            is_write=not request.operation.startswith(_READS),
+        )
+
+        def perform(fate: Fate) -> Callable[[], None]:
+            self._fate, self.caller = fate, process.name
+            try:
+                result = send(request)
+            except Exception as error:  # noqa: BLE001  # the future carries it to the caller
+                outcome, text = partial(answered.set_exception, error), type(error).__name__
+            else:
+                outcome, text = partial(answered.set_result, result), "ok"
+            finally:
+                self._fate, self.caller = Fate.WELL, ""
+            if call.is_write and fate is not Fate.LOST:
+                late = "" if fate is Fate.WELL else f" [{fate.name}]"
+                self._trace.add(process.name, f"{call} -> {text}{late}")
+                self.on_call(process.name, call, request.parameters, fate)
+            return outcome
+
+        self.network.carry(process, call, perform, lambda outcome: answered.done() or outcome())
+        return answered
+
+
+class SimFleets:
+    """The Fleets port of one process: the real Fleet on the simulated AWS, whatever region and role are asked for."""
+
+    def __init__(self, line: AwsLine, process: Process, *, gate: Callable[[], None]) -> None:
+        self._fleet = line.fleet(process, gate=gate)
+
+    def fleet(self, *, region: str, endpoint_url: str | None, role_arn: str | None) -> AwsFleet:
+        del region, endpoint_url, role_arn
+        return self._fleet
+
+
+class _DirectClient:
+    def __init__(self, line: AwsLine, service: str) -> None:
+        self._line = line
+        self._service = service
+
+    def __getattr__(self, method: str) -> Callable[..., Any]:
+        action = OPERATIONS[self._service][method]
+        return lambda **params: self._line.perform(self._service, action, params)
+
+
+class _DirectClients(Clients):
+    """Answers in boto3's shape at once."""
+
+    def __init__(self, line: AwsLine) -> None:
+        self._made = {service: _DirectClient(line, service) for service in OPERATIONS}
+
+    def client(self, service: Service, *, retries: bool) -> Any:
+        del retries
+        return self._made[service]
+
+
+class _WireClients(Clients):
+    """boto3's own clients, made by the product; only the HTTP request is answered here."""
+
+    def __init__(self, line: AwsLine) -> None:
+        self._line = line
+
+    def client(self, service: Service, *, retries: bool) -> Any:
+        del retries  # botocore would really sleep between them
+        made, switch = _wire_client(service)
+        switch.line = self._line
+        return made
+
+
+class _Switch:
+    """Leads the requests of a shared client to the world that asks at the moment."""
+
+    def __init__(self, service: str) -> None:
+        self.line: AwsLine | None = None
+        self._service = service
+
+    def answer(self, request: Any, **_event: object) -> AWSResponse:
+        assert self.line is not None
+        body = request.body.decode() if isinstance(request.body, bytes) else request.body
+        status, text = self.line.perform_form(self._service, body)
+        response = AWSResponse(request.url, status, {"Content-Type": "text/xml"}, None)
+        response._content = text.encode()
+        return response
+
+
+@cache
+def _wire_client(service: Service) -> tuple[Any, _Switch]:
+    """Make a client as the product does; it costs a tenth of a second, so all worlds share one."""
+    clients = _Unsigned(
+        target=Target(region=REGION, endpoint_url="http://simulated"), timeouts=Timeouts(), connections=1
+    )
+    client, switch = clients.client(service, retries=False), _Switch(service)
+    client.meta.events.register("before-send", switch.answer)
+    return client, switch
+
+
+class _Unsigned(Clients):
+    """Signs nothing: credentials are not what is tested here."""
+
+    def _config(self, *, attempts: int) -> Config:
+        return super()._config(attempts=attempts).merge(Config(signature_version=UNSIGNED))
+
+
+def _about(params: Mapping[str, Any]) -> str:
+    told = {"Resources", "InstanceIds", "InstanceId", "DesiredCapacity", "MaxSize", "ScalingProcesses"}
+    parts = [f"{key}={value}" for key, value in params.items() if key in told]
+    return " ".join([str(params.get("AutoScalingGroupName", "")), *parts]).strip()

@@ -1,0 +1,106 @@
+"""Law 3: live machines never exceed `maxMachines`, with the one exception that the design states."""
+
+from collections import defaultdict, deque
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from fakes.apiserver.storage import Json
+from hotdesk_local.aws.model import COUNTED, Instance
+from simworld.network import Call, Fate
+from simworld.world import SimWorld
+
+_LATE_FOR = 300.0  # seconds within which two late capacity calls count as being late at once
+_REBALANCES = 900.0  # seconds that a rebalance which people allowed may take
+_RAISING = ("SetDesiredCapacity", "UpdateAutoScalingGroup")
+
+
+class Ceiling:
+    """Knows what every group is allowed, and who else has a hand in it."""
+
+    def __init__(self, world: SimWorld, breach: Callable[[int | str, str], None]) -> None:
+        self._world = world
+        self._breach = breach
+        self._limits: dict[str, tuple[str, int]] = {}  # pool -> group and maxMachines
+        self._former: dict[str, int] = {}  # group -> a higher limit that was in force until the fence stands
+        self._late: deque[float] = deque()
+        self._pushed: dict[str, set[str]] = defaultdict(set)  # group -> machines that people pushed out of it
+        self._rebalancing: dict[str, float] = {}
+
+    def people_pushed_out(self, group: str, machine: str) -> None:
+        """Take in that people made the group launch one in place of a machine that lives on."""
+        self._pushed[group].add(machine)
+
+    def room(self, group: str) -> int:
+        """Return how many members the group may have."""
+        limit = self._own_limit(group)
+        return max(0, limit - self._outside(group)) if limit is not None else 0
+
+    def people_let_rebalance(self, group: str) -> None:
+        """Take in that people let AWS launch one more than it should for a while."""
+        self._rebalancing[group] = self._world.timeline.now
+
+    def pool(self, stored: Json, *, is_gone: bool) -> None:
+        name, group = stored["metadata"]["name"], str(stored["spec"]["aws"]["autoScalingGroupName"])
+        before = self._own_limit(group)
+        if is_gone:
+            self._limits.pop(name, None)
+        else:
+            self._limits[name] = group, int(stored["spec"]["maxMachines"])
+        after = self._own_limit(group)
+        if after is not None and after < (len(self._world.aws.live(group)) if before is None else before):
+            self._former[group] = max(before or len(self._world.aws.live(group)), self._former.get(group, 0))
+        self.changed()
+
+    def launched(self, instance: Instance) -> None:
+        """Judge a launch."""
+        group = instance.origin
+        if group is None or (limit := self._limit(group)) is None:
+            return
+        live = len(self._world.aws.live(group))
+        if live > limit and not self._is_excused():
+            self._breach(3, f"{live} machines of group {group} are live, {limit} are allowed")
+
+    def called(self, call: Call, params: Mapping[str, Any], fate: Fate) -> None:
+        """Take in a call; a capacity call that comes late, or again, may be one of the two that are excused."""
+        raises = "DesiredCapacity" in params or "MaxSize" in params
+        if call.verb in _RAISING and raises and fate in (Fate.LATE, Fate.TWICE):
+            self._late.append(self._world.timeline.now)
+        self.changed()
+
+    def changed(self) -> None:
+        """Drop a former limit once the fence of the present one stands."""
+        for group in tuple(self._former):
+            found, limit = self._world.aws.group(group), self._own_limit(group)
+            if found is None or limit is None:
+                continue
+            if len(self._world.aws.live(group)) <= limit and found.max_size + self._outside(group) <= limit:
+                del self._former[group]
+
+    def _limit(self, group: str) -> int | None:
+        own = self._own_limit(group)
+        if own is None:
+            return None
+        instances = self._world.aws.world.fleet.instances
+        pushed = sum(1 for name in self._pushed[group] if name in instances and _is_out(instances[name]))
+        began = self._rebalancing.get(group)
+        rebalance = int(began is not None and self._world.timeline.now - began < _REBALANCES)
+        return max(own, self._former.get(group, 0)) + pushed + rebalance
+
+    def _own_limit(self, group: str) -> int | None:
+        """Return the limit of the oldest pool that names the group: the others are told to stand back."""
+        return next((limit for where, limit in self._limits.values() if where == group), None)
+
+    def _outside(self, group: str) -> int:
+        """Return how many live machines desired capacity does not count."""
+        live = self._world.aws.live(group)
+        return sum(i.member is None or i.member.lifecycle not in COUNTED for i in live)
+
+    def _is_excused(self) -> bool:
+        """Tell whether two capacity calls came late at once, which is the design's one exception."""
+        while self._late and self._world.timeline.now - self._late[0] > _LATE_FOR:
+            self._late.popleft()
+        return len(self._late) > 1
+
+
+def _is_out(instance: Instance) -> bool:
+    return instance.state.value not in ("shutting-down", "terminated")
