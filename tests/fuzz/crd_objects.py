@@ -1,11 +1,12 @@
 """Whole objects of our kinds for the API server: what the schemas cannot say of them is put right here."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn
 
-from fuzz.schema_values import anything, schema_of
+from fuzz.schema_values import anything, each_field_odd, full, schema_of
 from hotdesk.api.v1alpha1 import API_VERSION, Machine, MachinePool, Workspace
 
 Manifest = dict[str, Any]
@@ -16,13 +17,14 @@ MODELS: dict[str, type[Workspace | Machine | MachinePool]] = {
 }
 PLURALS = {"Workspace": "workspaces", "MachinePool": "machinepools", "Machine": "machines"}
 INSTANCE = "i-0fadefadefadefade"
+_TYPE = {"apiVersion": API_VERSION}
 _SCHEMAS = {kind: schema_of(kind)["properties"] for kind in MODELS}
 
 
 @st.composite
 def manifests(draw: DrawFn, kind: str) -> Manifest:
     """Return an object to create."""
-    made = {"apiVersion": API_VERSION, "kind": kind, "metadata": {"name": INSTANCE}, "spec": draw(specs(kind))}
+    made = {**_TYPE, "kind": kind, "metadata": {"name": INSTANCE}, "spec": draw(specs(kind))}
     return {**made, **draw(st.fixed_dictionaries({}, optional={"status": st.none() | statuses(kind)}))}
 
 
@@ -31,6 +33,20 @@ def specs(draw: DrawFn, kind: str) -> Any:
     """Return a spec; mostly one whose fields go together."""
     spec = draw(anything(_SCHEMAS[kind]["spec"]))
     return reconciled(kind, spec) if isinstance(spec, dict) and draw(st.integers(0, 3)) else spec
+
+
+def full_manifest(kind: str) -> Manifest:
+    """Return an object with every field there is, as far as they go together."""
+    spec, status = (full(_SCHEMAS[kind][part]) for part in ("spec", "status"))
+    metadata = {"name": INSTANCE}
+    return {**_TYPE, "kind": kind, "metadata": metadata, "spec": reconciled(kind, spec), "status": status}
+
+
+def odd_manifests(kind: str, part: str) -> Iterator[Manifest]:
+    """Yield that object with each odd value in each field of its spec or its status in turn."""
+    whole = full_manifest(kind)
+    for odd in each_field_odd(whole[part], _SCHEMAS[kind][part]):
+        yield {**whole, part: odd}
 
 
 def statuses(kind: str) -> st.SearchStrategy[Any]:

@@ -1,6 +1,7 @@
 """Objects made from a CRD's own schema: such as it allows, such as it nearly allows, and wild ones."""
 
 import re
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,7 @@ _TIMES = (
     *("2024-02-29T23:59:59.1+14:00", "2026-06-01T00:00:00-09:30"),
 )
 _ZONES = ("UTC", "Europe/Berlin", "America/Argentina/Ushuaia", "Etc/GMT+5", "Asia/Kathmandu", "US/Pacific")
+_URLS = ("http://127.0.0.1:8080/", "https://a.example:1/c", "http://{privateIP}/{owner}/?a={project}#{slot}")
 _DURATIONS = ("0s", "1s", "45s", "10m", "1h30m", "90m", "26h", "99999h", "9999999m", "999999999s", "00001h00m")
 
 _GOOD: dict[int, tuple[Schema, SearchStrategy[Any]]] = {}
@@ -124,22 +126,65 @@ def _list(schema: Schema) -> SearchStrategy[Any]:
 
 
 def _text(schema: Schema) -> SearchStrategy[str]:
+    if known := texts(schema):
+        return st.sampled_from(known)
     shortest, longest = schema.get("minLength", 0), schema.get("maxLength", 64)
+    readable = st.characters(categories=["L", "N", "P", "S", "Zs"])
+    drawn = st.text(readable, min_size=shortest, max_size=min(longest, shortest + 20))
+    return st.one_of(drawn, st.sampled_from([edge * "x" for edge in {shortest, longest}]))
+
+
+def texts(schema: Schema) -> Sequence[str]:
+    """Return texts that the schema's own rules allow; none where it has no rule."""
     if schema.get("format") == "date-time":
-        return st.sampled_from(_TIMES)
+        return _TIMES
     rules = [rule["rule"] for rule in schema.get("x-kubernetes-validations", ())]
     if any("getHours" in rule for rule in rules):
-        return st.sampled_from(_ZONES)
+        return _ZONES
     if any("[0-9]{1,9}s" in rule for rule in rules):
-        return st.sampled_from(_DURATIONS)
+        return _DURATIONS[1:] if any("[1-9]" in rule for rule in rules[1:]) else _DURATIONS
     patterns = [schema["pattern"]] if "pattern" in schema else []
     patterns += [found[1] for rule in rules if (found := _POSITIVE.match(rule))]
     if not patterns:
-        readable = st.characters(categories=["L", "N", "P", "S", "Zs"])
-        texts = st.text(readable, min_size=shortest, max_size=min(longest, shortest + 20))
-        return st.one_of(texts, st.sampled_from([edge * "x" for edge in {shortest, longest}]))
-    texts = matching_texts(max(patterns, key=len).replace("\\\\", "\\"))
-    return st.sampled_from([text for text in texts if shortest <= len(text) <= longest])
+        return ()
+    if "^https?://" in patterns:
+        return _URLS
+    found = matching_texts(max(patterns, key=len).replace("\\\\", "\\"))
+    lengths = range(schema.get("minLength", 0), schema.get("maxLength", 64) + 1)
+    return [text for text in found if len(text) in lengths]
+
+
+def full(schema: Schema) -> Any:
+    """Return a value with every field that the schema knows."""
+    match schema.get("type"):
+        case "object" if "additionalProperties" in schema:
+            return {"team": full(schema["additionalProperties"])}
+        case "object":
+            return {name: full(field) for name, field in schema.get("properties", {}).items()}
+        case "array":
+            return [full(schema["items"])]
+        case "integer":
+            return max(1, schema.get("minimum", 1))
+        case "boolean":
+            return False
+        case _:
+            return schema["enum"][0] if "enum" in schema else next(iter(texts(schema)), "x")
+
+
+def each_field_odd(value: Any, schema: Schema) -> Iterator[Any]:
+    """Yield the value with each odd thing in each of its fields in turn."""
+    if isinstance(value, dict) and "properties" in schema:
+        for name, field in schema["properties"].items():
+            for odd in each_field_odd(value[name], field) if name in value else ():
+                yield {**value, name: odd}
+    elif isinstance(value, dict):
+        yield from ({key: "x"} for key in ("", "a" * 400, "🦉"))
+    elif isinstance(value, list) and value:
+        for odd in each_field_odd(value[0], schema["items"]):
+            yield [odd, *value[1:]]
+    is_plain = schema.get("type") == "string" and not schema.keys() & {"format", "pattern", "x-kubernetes-validations"}
+    yield from (None, [], {}, "", 0, 1.0, 2.5, -1, 2**63, True, "x" * 70)
+    yield from _ODD_TEXTS[:12] if is_plain else _ODD_TEXTS if schema.get("type") == "string" else ()
 
 
 @st.composite

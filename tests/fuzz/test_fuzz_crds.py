@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Iterator
+from http import HTTPStatus
 from typing import Any
 
 import orjson
@@ -11,7 +12,17 @@ from hypothesis import event, given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from fuzz.crd_objects import INSTANCE, MODELS, PLURALS, Manifest, manifests, specs, statuses
+from fuzz.crd_objects import (
+    INSTANCE,
+    MODELS,
+    PLURALS,
+    Manifest,
+    full_manifest,
+    manifests,
+    odd_manifests,
+    specs,
+    statuses,
+)
 from fuzz.profile import fuzzed
 from hotdesk.adapters.kube.connection import find_connection
 from hotdesk.adapters.kube.session import KubeSession
@@ -63,7 +74,7 @@ def path_of(kind: str, name: str = "") -> str:
 
 
 @pytest.mark.parametrize("kind", MODELS)
-@fuzzed(150)
+@fuzzed(100)
 @given(data=st.data())
 def test_what_is_stored_can_be_read_and_what_is_refused_is_explained(server: Server, kind: str, data: st.DataObject):
     manifest = data.draw(manifests(kind))
@@ -84,6 +95,32 @@ def test_what_is_stored_can_be_read_and_what_is_refused_is_explained(server: Ser
         event(f"{kind} edited: {edited is not None}")
         if edited is not None:
             assert_readable(kind, edited)
+    finally:
+        server.send("DELETE", path_of(kind, INSTANCE), {})
+
+
+@pytest.mark.parametrize("kind", MODELS)
+def test_no_odd_value_in_any_field_of_a_spec_is_stored_unreadably(server: Server, kind: str):
+    dry = f"{path_of(kind)}?dryRun=All"
+    assert server.send("POST", dry, full_manifest(kind))[0] == HTTPStatus.CREATED
+    for manifest in odd_manifests(kind, "spec"):
+        stored = accepted(server, "POST", dry, manifest)
+        if stored is not None:
+            assert_readable(kind, stored)
+            assert_same_defaults(kind, manifest, stored)
+
+
+@pytest.mark.parametrize("kind", MODELS)
+def test_no_odd_value_in_any_field_of_a_status_is_stored_unreadably(server: Server, kind: str):
+    whole = full_manifest(kind)
+    assert server.send("POST", path_of(kind), whole)[0] == HTTPStatus.CREATED
+    status = f"{path_of(kind, INSTANCE)}/status?dryRun=All"
+    try:
+        assert server.send("PATCH", status, {"status": whole["status"]})[0] == HTTPStatus.OK
+        for manifest in odd_manifests(kind, "status"):
+            stored = accepted(server, "PATCH", status, {"status": manifest["status"]})
+            if stored is not None:
+                assert_readable(kind, stored)
     finally:
         server.send("DELETE", path_of(kind, INSTANCE), {})
 

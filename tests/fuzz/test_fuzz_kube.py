@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from factories import claim, machine, pool, workspace
@@ -89,7 +89,7 @@ def asked(runner: asyncio.Runner, session: Session, ask: Callable[[KubeStore], C
 
 
 @pytest.mark.parametrize("what", READS)
-@fuzzed(80)
+@fuzzed(50)
 @given(data=st.data(), status=STATUSES)
 def test_whatever_is_read_is_an_object_or_an_error_of_ports(
     runner: asyncio.Runner, what: str, data: st.DataObject, status: int
@@ -108,7 +108,7 @@ def test_whatever_is_read_is_an_object_or_an_error_of_ports(
 
 
 @pytest.mark.parametrize("what", WRITES)
-@fuzzed(80)
+@fuzzed(50)
 @given(data=st.data(), status=STATUSES)
 def test_whatever_a_write_is_answered_is_an_object_or_an_error_of_ports(
     runner: asyncio.Runner, what: str, data: st.DataObject, status: int
@@ -202,6 +202,7 @@ def response(status: int, lines: list[bytes]) -> Any:
 
 
 @fuzzed(200)
+@example(lists=[(200, b'{"metadata":{"resourceVersion":"None"},"items":[]}')], streams=[])
 @given(
     lists=st.lists(st.tuples(STATUSES, written(LISTS["Machine"])), max_size=3),
     streams=st.lists(st.tuples(STATUSES, LINES), max_size=3),

@@ -1,7 +1,7 @@
 """Documents bent in one to three places, and what comes in place of a document."""
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from xml.etree import ElementTree as ET
 
 from hypothesis import strategies as st
@@ -86,6 +86,19 @@ def bent(draw: DrawFn, text: str, *, changes: tuple[Change, ...] = CHANGES, most
     encoding = draw(st.sampled_from(["utf-8", "utf-8", "utf-8", "utf-16", "us-ascii", "iso-8859-1"]))
     written: bytes = ET.tostring(root, encoding=encoding)
     return written
+
+
+def each_field_odd(text: str) -> Iterator[bytes]:
+    """Yield the document with each odd text in each of its elements in turn, and once in each encoding."""
+    root = ET.fromstring(text.replace("xmlns=", "prefix="))  # noqa: S314  # our own text
+    for encoding in ("utf-16", "us-ascii", "iso-8859-1"):
+        yield ET.tostring(root, encoding=encoding)
+    for element in root.iter():
+        before = element.text
+        for odd in ODD_TEXTS:
+            element.text = odd
+            yield ET.tostring(root)
+        element.text = before
 
 
 @st.composite

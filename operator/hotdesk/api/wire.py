@@ -114,8 +114,8 @@ def _utc(value: datetime, *, timespec: str) -> str:
     return value.astimezone(UTC).replace(tzinfo=None).isoformat(timespec=timespec) + "Z"
 
 
-# The format alone takes an empty list, offsets of 99 hours and text behind the time; a rule has the time read. In the
-# years it leaves, no reckoning and no other time zone leads out of bounds.
+# The format alone takes an empty list and times that overflow in another zone; a rule has the time read. In the years
+# it leaves, no reckoning and no other time zone leads out of bounds.
 _TIME_RULE: Final = rule(
     "self >= timestamp('1000-01-01T00:00:00Z') && self < timestamp('3000-01-01T00:00:00Z')",
     "write a time like 2026-01-02T03:04:05Z",
