@@ -45,6 +45,8 @@ class Delays:
     visibility: timedelta = _NOW  # launch to the first DescribeInstances that shows it
     detach: timedelta = _NOW
     terminate: timedelta = _NOW
+    stop: timedelta = _NOW  # stopping to stopped
+    start: timedelta = _NOW  # pending to running, of one that was stopped
     health_check: timedelta = _NOW  # from a member's end to its replacement
     retry: timedelta = timedelta(seconds=30)  # after a failed launch; never zero
 
@@ -66,6 +68,9 @@ class MachineState:
     launched_at: datetime
     state: InstanceState = InstanceState.PENDING
     tags: dict[str, str] = field(default_factory=dict)
+    spot: bool = False
+    stop_protected: bool = False
+    starts: int = 1  # each gives another public address
 
     def fact(self) -> Instance:
         dead = self.state is InstanceState.TERMINATED
@@ -75,9 +80,16 @@ class MachineState:
             zone=self.zone,
             instance_type="m5.large",
             private_ip=None if dead else f"10.{self.number >> 16}.{self.number >> 8 & 255}.{self.number & 255}",
+            public_ip=self._public_ip(),
+            spot=self.spot,
             launched_at=self.launched_at,
             tags=dict(self.tags),
         )
+
+    def _public_ip(self) -> str | None:
+        if self.state not in (InstanceState.PENDING, InstanceState.RUNNING):
+            return None
+        return f"198.{18 + self.starts % 2}.{self.number >> 8 & 255}.{self.number & 255}"
 
 
 @dataclass
@@ -193,6 +205,21 @@ class World:
         self.end(self.machines[machine_id], cause="kill")
         self.catch_up()
 
+    def begin_stop(self, machine: MachineState) -> None:
+        """Let an instance stop, as StopInstances does."""
+        if machine.state is InstanceState.RUNNING:
+            machine.state = InstanceState.STOPPING
+            self._check_health_later(machine)
+            self.later(self.delays.stop, lambda: self._stopped(machine))
+
+    def begin_start(self, machine: MachineState) -> None:
+        """Let a stopped instance start, as StartInstances does."""
+        if machine.state is InstanceState.STOPPED:
+            machine.state = InstanceState.PENDING
+            machine.starts += 1
+            machine.launched_at = self._now
+            self.later(self.delays.start, lambda: self._restarted(machine))
+
     def stop(self, machine_id: str) -> None:
         """Stop an instance in EC2, as a guest's poweroff does; a member is then replaced."""
         self.catch_up()
@@ -294,6 +321,14 @@ class World:
             if member is not None and member.lifecycle == "Pending":
                 member.lifecycle = "InService"
                 member.protected = group.protects_new
+
+    def _stopped(self, machine: MachineState) -> None:
+        if machine.state is InstanceState.STOPPING:
+            machine.state = InstanceState.STOPPED
+
+    def _restarted(self, machine: MachineState) -> None:
+        if machine.state is InstanceState.PENDING:
+            machine.state = InstanceState.RUNNING
 
     def leave(self, group: GroupState, member: MemberState, *, cause: str) -> None:
         if member.lifecycle == "Terminating":

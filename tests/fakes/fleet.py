@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import Enum, auto
 from typing import Any, TypeVar
 
-from fakes.awsworld import GroupState, MemberState, World
+from fakes.awsworld import GroupState, MachineState, MemberState, World
 from hotdesk.core.facts import Group, Instance, InstanceState, LaunchFailure
 from hotdesk.ports import Fleet, HotdeskError, Refused, Unanswered
 
@@ -89,6 +89,7 @@ class FakeFleet(World):
         """Take what World takes: clock, delays, launch_limit."""
         super().__init__(**world)
         self.calls: list[Call] = []
+        self.starts_refused: HotdeskError | None = None  # what StartInstances answers for a stopped machine
         self._broken: dict[str, HotdeskError] = {}
         self._faults: dict[str, deque[_Failure | Held]] = defaultdict(deque)
 
@@ -253,6 +254,41 @@ class FakeFleet(World):
                 self.end(self.machines[id], cause="terminate_instance")
 
         await self._call("terminate_instance", apply, id=id)
+
+    async def stop_instance(self, *, id: str) -> None:  # noqa: A002
+        def apply() -> None:
+            machine = self._existing(id)
+            if machine.spot:
+                raise Refused(f"UnsupportedOperation: You can't stop the Spot Instance '{id}'")
+            if machine.stop_protected:
+                raise Refused(f"OperationNotPermitted: The instance '{id}' may not be stopped.")
+            if machine.state not in (InstanceState.RUNNING, InstanceState.STOPPING, InstanceState.STOPPED):
+                raise Refused(f"IncorrectInstanceState: The instance '{id}' is not in a state from which it can stop.")
+            self.begin_stop(machine)
+
+        await self._call("stop_instance", apply, id=id)
+
+    async def start_instance(self, *, id: str) -> None:  # noqa: A002
+        def apply() -> None:
+            machine = self._existing(id)
+            if machine.state not in (InstanceState.RUNNING, InstanceState.PENDING, InstanceState.STOPPED):
+                raise Refused(f"IncorrectInstanceState: The instance '{id}' is not in a state from which it can start.")
+            if machine.state is InstanceState.STOPPED and self.starts_refused is not None:
+                raise self.starts_refused
+            self.begin_start(machine)
+
+        await self._call("start_instance", apply, id=id)
+
+    async def protect_from_stop(self, *, id: str, protect: bool) -> None:  # noqa: A002
+        def apply() -> None:
+            self._existing(id).stop_protected = protect
+
+        await self._call("protect_from_stop", apply, id=id, protect=protect)
+
+    def _existing(self, machine_id: str) -> MachineState:
+        if machine_id not in self._visible():
+            raise Refused(f"InvalidInstanceID.NotFound: The instance ID '{machine_id}' does not exist")
+        return self.machines[machine_id]
 
     async def _call(self, action: str, effect: Callable[[], T], **arguments: Any) -> T:
         def happen() -> T:

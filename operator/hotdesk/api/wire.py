@@ -2,7 +2,7 @@
 
 import re
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import (
     BaseModel,
@@ -149,3 +149,25 @@ PositiveDuration = Annotated[
     _Duration, WithJsonSchema({"type": "string", "maxLength": 32, **marks(_DURATION_RULE, _POSITIVE_RULE)})
 ]
 """A duration that is not zero."""
+
+
+NEVER: Final = "Never"
+
+
+def parse_duration_or_never(value: object) -> timedelta | str:
+    """Read what `parse_duration` reads, or the word Never."""
+    return NEVER if value == NEVER else parse_duration(value)
+
+
+_OR_NEVER_RULE: Final = rule(
+    "self == 'Never' || (self.size() > 0 && self.matches('^([0-9]{1,5}h)?([0-9]{1,7}m)?([0-9]{1,9}s)?$'))",
+    "write a duration like 45s, 10m or 1h30m, or the word Never; 0s means at once",
+)
+
+DurationOrNever = Annotated[
+    timedelta | Literal["Never"],
+    BeforeValidator(parse_duration_or_never),
+    PlainSerializer(lambda value: value if isinstance(value, str) else format_duration(value), when_used="json"),
+    WithJsonSchema({"type": "string", "maxLength": 32, **marks(_OR_NEVER_RULE)}),
+]
+"""A duration, or Never: zero means at once, and only the word switches something off."""

@@ -14,11 +14,13 @@ class Limit:
 
 
 # EC2's limits are published per API, account and region (EC2 API request throttling): 100/20 for filtered or paginated
-# describes, 100/10 for CreateTags, 100/5 for TerminateInstances, 50/5 for other changes. Half of each.
+# describes, 100/10 for CreateTags, 100/5 for TerminateInstances, 5/2 for
+# StartInstances, 50/5 for other changes. Half of each.
 _EC2: Final = {
     "DescribeInstances": Limit(burst=50, per_second=10),
     "CreateTags": Limit(burst=50, per_second=5),
     "TerminateInstances": Limit(burst=50, per_second=2.5),
+    "StartInstances": Limit(burst=2.5, per_second=1),
 }
 _EC2_OTHER: Final = Limit(burst=25, per_second=2.5)
 # Auto Scaling has one bucket for all of its APIs, of a size that AWS does not publish. This is our guess: a burst of

@@ -4,7 +4,7 @@ from typing import Final
 
 from botocore import exceptions as sdk
 
-from hotdesk.ports import Denied, HotdeskError, NotFound, Refused, Throttled, Unanswered
+from hotdesk.ports import Denied, HotdeskError, InsufficientCapacity, NotFound, Refused, Throttled, Unanswered
 
 # The first row is botocore's own list (botocore.retries.standard) as far as our two services send it. The second says
 # that another change is under way: nothing happened and the same call works later. ResourceContention is HTTP 500.
@@ -23,6 +23,8 @@ _BAD_CREDENTIALS: Final = frozenset(
         *("MissingAuthenticationToken", "MissingAuthenticationTokenException", "InvalidIdentityToken", "OptInRequired"),
     }
 )
+# EC2 sends these with HTTP 500, and yet nothing happened.
+_NO_ROOM: Final = frozenset({"InsufficientInstanceCapacity", "InsufficientHostCapacity", "InsufficientCapacity"})
 _NO_CREDENTIALS: Final = (
     sdk.NoCredentialsError,
     sdk.PartialCredentialsError,
@@ -88,6 +90,8 @@ def _answered(error: sdk.ClientError, *, service: str, operation: str) -> Hotdes
         return Denied(f"not allowed to call {action}: add it to the operator's IAM policy. AWS said {said}")
     if code in _BAD_CREDENTIALS:
         return Denied(f"{action} was refused for its credentials: {said}. {_CREDENTIALS_HINT}.")
+    if code in _NO_ROOM:
+        return InsufficientCapacity(f"{action} found no room: {said}")
     if status >= _SERVER_ERROR:
         return Unanswered(f"{action} failed inside AWS (HTTP {status}): {said}")
     if not code or code == str(status):  # a proxy's page: whether AWS got the call is not known

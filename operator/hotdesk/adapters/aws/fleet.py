@@ -149,6 +149,19 @@ class AwsFleet:
             if await self.describe_instances([id]):
                 raise
 
+    async def stop_instance(self, *, id: str) -> None:  # noqa: A002
+        """Stop one instance; EC2 refuses spot machines and those whose stop protection is on."""
+        await self._calls.write("ec2", "StopInstances", {"InstanceIds": [id]})
+
+    async def start_instance(self, *, id: str) -> None:  # noqa: A002
+        """Start one instance; EC2 refuses one that is still stopping."""
+        await self._calls.write("ec2", "StartInstances", {"InstanceIds": [id]})
+
+    async def protect_from_stop(self, *, id: str, protect: bool) -> None:  # noqa: A002
+        """Set the attribute disableApiStop."""
+        asked = {"InstanceId": id, "DisableApiStop": {"Value": protect}}
+        await self._calls.write("ec2", "ModifyInstanceAttribute", asked)
+
     def close(self) -> None:
         """Take no more calls."""
         self._calls.close()

@@ -9,8 +9,11 @@ from hotdesk.api.schema import immutable, marks, rule
 from hotdesk.api.v1alpha1.kinds import PoolName, Resource
 from hotdesk.api.wire import ApiModel, MicroTime, Time
 
-MachinePhase = Literal["Booting", "Idle", "Claimed", "Quarantined", "Reaping", "Terminated"]
-ReapReason = Literal["Used", "Surplus", "NotReady", "Lost", "PoolDeleted"]
+MachinePhase = Literal[
+    "Booting", "Idle", "Claimed", "Quarantined", "Stopping", "Stopped", "Starting", "Reaping", "Terminated"
+]
+ReapReason = Literal["Used", "Surplus", "NotReady", "Lost", "PoolDeleted", "Archived", "Leaked"]
+StopReason = Literal["Idle", "Halted", "MaxLifetime", "Interrupted"]
 
 
 class ClaimedBy(ApiModel):
@@ -40,9 +43,54 @@ class Reap(ApiModel):
 
     reason: ReapReason
     """Used: its workspaces are gone. Surplus: more idle than wanted. NotReady: it missed the readiness deadline.
-    Lost: the instance is gone. PoolDeleted: its pool is."""
+    Lost: the instance is gone. PoolDeleted: its pool is. Archived: its workspaces' files are kept elsewhere.
+    Leaked: nobody knew it, and its pool has such instances terminated."""
     at: Time
     """When it was decided."""
+
+
+class Stop(ApiModel):
+    """The decision to stop the machine. It stands until EC2 shows the machine stopped; then it may be woken."""
+
+    reason: StopReason
+    """Idle: nobody works there. Halted: its user wants it stopped. MaxLifetime: it has run as long as it may.
+    Interrupted: AWS is about to take it."""
+    at: MicroTime
+    """When it was decided: only what was saved after it holds everything."""
+
+
+class Owed(ApiModel):
+    """What is still to be done for a workspace that has left a machine: it may be gone, and the machine remembers."""
+
+    slot: Annotated[int, Field(ge=0, le=99)]
+    """The slot it had."""
+    workspace: ClaimedBy
+    """The workspace that had it."""
+    owner: Annotated[str, Field(max_length=128)]
+    """The workspace's owner."""
+    backup: bool = False
+    """Whether its files are to be saved before the machine ends."""
+    since: MicroTime | None = None
+    """Since when the time on this machine is still to be written into the ledger."""
+
+
+class Saved(ApiModel):
+    """A verified backup of one slot's files."""
+
+    slot: Annotated[int, Field(ge=0, le=99)]
+    """The slot."""
+    uid: Annotated[str, Field(max_length=64)]
+    """The UID of the workspace whose files these are."""
+    id: Annotated[str, Field(max_length=1024)]
+    """The snapshot's id, or the archive's key."""
+    launched_at: Time
+    """The start of the instance that it was made of; a later start voids it."""
+    began_at: MicroTime
+    """When it was begun; it is proof only for a stop decided before."""
+    completed_at: MicroTime
+    """When it was verified."""
+    size: Annotated[int, Field(ge=0)] = 0
+    """Bytes."""
 
 
 class MachineSpec(ApiModel):
@@ -91,6 +139,10 @@ class MachineSpec(ApiModel):
     """How many workspaces have room on it: the pool's slotsPerMachine when the machine was first seen."""
     claims: Annotated[tuple[Claim, ...], Field(max_length=100, json_schema_extra=marks(map_keys=["slot"]))] = ()
     """Who holds which slot. Written only by compare-and-swap."""
+    stop: Stop | None = None
+    """Set when the machine is to be stopped; taken away when it is to run again."""
+    owed: Annotated[tuple[Owed, ...], Field(max_length=100, json_schema_extra=marks(map_keys=["slot"]))] = ()
+    """What is still to be done for workspaces that have left, before the machine may end."""
     reap: Reap | None = None
     """Set when the machine is to be terminated. One-way, and never together with claims."""
 
@@ -116,6 +168,13 @@ class MachineStatus(ApiModel):
     """Whether the Auto Scaling group still owns it; false once it is detached and out of the group's reach."""
     launched_at: Time | None = None
     """When EC2 launched it."""
+    stop_protected: bool | None = None
+    """Whether EC2's stop protection is on, as far as it was switched by the operator: it guards a machine that was
+    woken against a late answer to an earlier stop."""
+    stopped_at: MicroTime | None = None
+    """When EC2 was first seen to have stopped it, after the decision in spec.stop."""
+    saved: Annotated[tuple[Saved, ...], Field(max_length=100)] = ()
+    """The verified backups of what is on its disk."""
     ready_at: MicroTime | None = None
     """When it first passed the pool's readiness probe."""
     conditions: Conditions = ()

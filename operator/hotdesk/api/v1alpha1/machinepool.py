@@ -8,6 +8,7 @@ from pydantic import ConfigDict, Field
 from hotdesk.api.conditions import Conditions
 from hotdesk.api.schema import immutable, marks, rule
 from hotdesk.api.v1alpha1.kinds import SHORT_NAME, Port, Resource
+from hotdesk.api.v1alpha1.lifecycle import Activity, Backup, Lifecycle, Notifications
 from hotdesk.api.v1alpha1.schedule import Schedule
 from hotdesk.api.v1alpha1.selector import LabelSelector
 from hotdesk.api.wire import ApiModel, Duration, MicroTime, PositiveDuration
@@ -72,6 +73,21 @@ class Aws(ApiModel):
     manage_group: bool = True
     """True: the operator puts the group's settings right itself, MaxSize included. False: it only reports what is
     wrong, in the condition GroupConfigured."""
+
+    interruption_queue: Annotated[
+        str | None,
+        Field(
+            max_length=1024,
+            json_schema_extra=marks(
+                rule("isURL(self) && self.matches('^https?://')", "interruptionQueue must be the URL of an SQS queue"),
+            ),
+        ),
+    ] = None
+    """The URL of the SQS queue that EventBridge writes spot warnings and state changes to. Without it: Hotdesk learns
+    of them when it next looks."""
+    leaks: Literal["Report", "Terminate"] = "Report"
+    """What happens to instances that carry the pool's tag and belong to nobody: they are reported, or terminated.
+    One whose tags name a living Workspace is adopted either way."""
 
 
 class Buffer(ApiModel):
@@ -189,6 +205,22 @@ class Quota(ApiModel):
 class MachinePoolSpec(ApiModel):
     """What the platform team wants."""
 
+    model_config = ConfigDict(
+        json_schema_extra=marks(
+            rule(
+                "!has(self.lifecycle) || !has(self.lifecycle.retention) || self.lifecycle.retention == 'Never'"
+                " || has(self.backup)",
+                "lifecycle.retention ends machines: set backup, or backup.method None to say that files may be lost",
+            ),
+            rule(
+                "!has(self.backup) || self.backup.method != 'EBSSnapshot' || !has(self.slotsPerMachine)"
+                " || self.slotsPerMachine == 1",
+                "backup.method EBSSnapshot keeps a whole disk, and a shared one belongs to nobody: with "
+                "slotsPerMachine above 1 use S3Archive",
+            ),
+        ),
+    )
+
     aws: Aws
     """The Auto Scaling group that launches the machines."""
     max_machines: Annotated[int, Field(ge=0, le=100000)]
@@ -203,6 +235,14 @@ class MachinePoolSpec(ApiModel):
     """How users reach their workspace. Without it: status.url stays empty."""
     allowed_namespaces: AllowedNamespaces = AllowedNamespaces()
     """Which namespaces' workspaces may use the pool. Without it: all."""
+    activity: Activity | None = None
+    """How Hotdesk sees that somebody works, beside heartbeats."""
+    lifecycle: Lifecycle | None = None
+    """When machines in use are stopped and archived. Without it: never."""
+    backup: Backup | None = None
+    """How files are kept when a machine goes. Without it: they go with the machine."""
+    notifications: Notifications | None = None
+    """Who is told, beside the Events."""
     quota: Quota | None = None
     """How much of the pool one owner may have at once. Without it: as much as there is."""
     paused: bool = False
@@ -254,6 +294,8 @@ class MachinePoolStatus(ApiModel):
     """Machines that missed the readiness deadline."""
     desired: int = 0
     """The desired capacity of the group as last set."""
+    stopped: int = 0
+    """Slots of workspaces whose machine is stopped."""
     machines: int = 0
     """Live machines, inside and outside the group; never above maxMachines."""
     selector: Annotated[str | None, Field(max_length=256)] = None

@@ -2,14 +2,21 @@
 
 from typing import Annotated, Final, Literal
 
-from pydantic import Field, JsonValue
+from pydantic import ConfigDict, Field, JsonValue
 
 from hotdesk.api.conditions import Conditions
-from hotdesk.api.schema import marks, rule
+from hotdesk.api.schema import immutable, marks, rule
 from hotdesk.api.v1alpha1.kinds import PoolName, Resource
-from hotdesk.api.wire import ApiModel, Duration, MicroTime
+from hotdesk.api.v1alpha1.lifecycle import BackupMethod
+from hotdesk.api.wire import ApiModel, Duration, DurationOrNever, MicroTime
 
-WorkspacePhase = Literal["Pending", "Starting", "Running", "Failed"]
+WorkspacePhase = Literal[
+    "Pending", "Starting", "Running", "Stopping", "Stopped", "Restoring", "Archiving", "Archived", "Failed"
+]
+RunStrategy = Literal["OnDemand", "Always", "Halted"]
+
+WAKE_ANNOTATION: Final = "hotdesk.dev/wake-requested-at"
+"""A time like 2026-01-02T03:04:05Z: a workspace that was stopped before it is woken."""
 
 URL_LIMIT: Final = 8192  # characters
 
@@ -27,6 +34,21 @@ def _printable(field: str) -> JsonValue:
 def _not_only_dots(field: str) -> JsonValue:
     # Browsers read "..", percent-encoded or not, as a step up in the URL.
     return rule("!self.matches('^[.]+$')", f"{field} must not consist of dots only, because it is part of a URL")
+
+
+class RestoreFrom(ApiModel):
+    """Whose files a new workspace begins with."""
+
+    model_config = ConfigDict(
+        json_schema_extra=marks(
+            rule("has(self.workspace) != has(self.backup)", "restoreFrom needs exactly one of workspace and backup"),
+        ),
+    )
+
+    workspace: Annotated[str | None, Field(min_length=1, max_length=253)] = None
+    """A workspace of the same namespace and owner, whose latest backup is used."""
+    backup: Annotated[str | None, Field(min_length=1, max_length=1024)] = None
+    """A backup's id, as status.backup.id of a workspace of the same namespace and owner showed it."""
 
 
 class WorkspaceSpec(ApiModel):
@@ -64,6 +86,18 @@ class WorkspaceSpec(ApiModel):
         ),
     ] = None
     """The PriorityClass that decides who is served first. Without it: the cluster's default."""
+    run_strategy: RunStrategy = "OnDemand"
+    """OnDemand: stopped when idle, woken when its user returns. Always: never stopped for idleness, and started when
+    it is found stopped. Halted: stopped, and kept so."""
+    idle_timeout: DurationOrNever | None = None
+    """Stop the machine this long after the last activity. Without it: as the pool's lifecycle says."""
+    retention: DurationOrNever | None = None
+    """Archive the stopped machine after this long. Without it: as the pool's lifecycle says."""
+    restore_from: Annotated[
+        RestoreFrom | None,
+        Field(json_schema_extra=marks(immutable("restoreFrom"))),
+    ] = None
+    """Begin with the files of another workspace. Immutable."""
 
 
 class QueuePosition(ApiModel):
@@ -75,6 +109,43 @@ class QueuePosition(ApiModel):
     """How many are served before this one."""
     estimated_wait: Duration | None = None
     """How long it is likely to take, from the boot times the operator has seen; absent while it has seen none."""
+
+
+class Next(ApiModel):
+    """What will happen to a workspace if nothing else does."""
+
+    action: Literal["Stop", "Archive"]
+    """What."""
+    at: MicroTime
+    """When, at the earliest."""
+    reason: Annotated[str, Field(max_length=1024)]
+    """Why, and how to keep it from happening."""
+    warned_at: MicroTime | None = None
+    """When the user was warned of it."""
+
+
+class BackupRecord(ApiModel):
+    """The latest verified backup."""
+
+    id: Annotated[str, Field(max_length=1024)]
+    """The snapshot's id, or the archive's key."""
+    method: BackupMethod
+    """How it was made."""
+    completed_at: MicroTime
+    """When it was verified."""
+    size: Annotated[int, Field(ge=0)] = 0
+    """Bytes."""
+
+
+class Usage(ApiModel):
+    """How long machines have run for this workspace, in intervals that have ended."""
+
+    running_seconds: Annotated[int, Field(ge=0)] = 0
+    """The sum of the intervals."""
+    billed_minutes: Annotated[int, Field(ge=0)] = 0
+    """The sum of the intervals, each rounded up to whole minutes."""
+    last_interval: MicroTime | None = None
+    """When the latest interval that is counted here began."""
 
 
 class WorkspaceStatus(ApiModel):
@@ -106,8 +177,19 @@ class WorkspaceStatus(ApiModel):
     """When somebody was last seen to work here since the machine was claimed; it never moves back."""
     activity_source: Annotated[str | None, Field(max_length=128)] = None
     """Which signal said so: Heartbeat, or Heartbeat/NAME where the sender gave its name."""
+    stopped_at: MicroTime | None = None
+    """When it was decided to stop the machine; whoever was active after this wakes it."""
+    next: Next | None = None
+    """What will happen, when, and why."""
+    backup: BackupRecord | None = None
+    """The latest verified backup of the files."""
+    restored: Annotated[str | None, Field(max_length=1024)] = None
+    """The id of the backup that was last brought back."""
+    usage: Usage | None = None
+    """How long machines have run for this workspace."""
     conditions: Conditions = ()
-    """Ready, and Reconciling or Stalled while it is not."""
+    """Ready, and Reconciling or Stalled while it is not; Idle: nobody seems to work here; BackedUp: the files of the
+    stopped machine are saved."""
 
 
 class Workspace(Resource):
