@@ -80,6 +80,16 @@ class Fleet(Protocol):
         """Switch EC2's stop protection of one instance on or off."""
 
 
+class Fleets(Protocol):
+    """Makes what a pool's `aws` section asks for; pools with the same region, endpoint and role share it."""
+
+    def fleet(self, *, region: str, endpoint_url: str | None, role_arn: str | None) -> Fleet:
+        """Return the Fleet; making it calls nothing."""
+
+    def vault(self, *, region: str, endpoint_url: str | None, role_arn: str | None) -> "Vault":
+        """Return the Vault; making it calls nothing."""
+
+
 class Vault(Protocol):
     """Where the files of workspaces are kept, beyond the life of a machine.
 
@@ -103,16 +113,6 @@ class Vault(Protocol):
 
     async def prune(self, *, pool: str, backup: Backup, namespace: str, uid: str, keep: Collection[str]) -> None:
         """Delete the workspace's backups except those with these ids."""
-
-
-class Fleets(Protocol):
-    """Makes the Fleet for a pool's `aws` section; pools with the same region, endpoint and role share one."""
-
-    def fleet(self, *, region: str, endpoint_url: str | None, role_arn: str | None) -> Fleet:
-        """Return the Fleet; making it calls nothing."""
-
-    def vault(self, *, region: str, endpoint_url: str | None, role_arn: str | None) -> Vault:
-        """Return the Vault of the same account; making it calls nothing."""
 
 
 class Ledger(Protocol):
