@@ -14,6 +14,7 @@ from fakes.apiserver.kinds import Kind
 from fakes.apiserver.server import FakeApiServer
 from fakes.awsworld import Delays
 from fakes.fleet import FakeFleet, FakeFleets
+from fakes.vault import FakeVault
 from hotdesk.actors.directory import Directory
 from hotdesk.actors.gate import LeaseGate, OpenGate
 from hotdesk.actors.world import Pace, World
@@ -113,7 +114,7 @@ class Operator:
         self.directory = Directory(
             World(
                 store=KubeStore(self._session, on_write=self._note, gate=self.gate.check),
-                fleets=GatedFleets(FakeFleets(desk.fleet), self._begin_call),
+                fleets=GatedFleets(FakeFleets(desk.fleet, desk.vault), self._begin_call),
                 prober=desk.prober,
                 clock=desk.clock,
                 metrics=self.metrics,
@@ -165,6 +166,7 @@ class Desk:
         self.clock = RunningClock()
         given = {what: timedelta(seconds=wait) for what, wait in delays.items()}
         self.fleet = FakeFleet(clock=self.clock, delays=Delays(**({"launch": timedelta(milliseconds=20)} | given)))
+        self.vault = FakeVault(self.fleet)
         self.server = FakeApiServer(now=self.clock.now)
         self.prober = PatientProber()
         self.laws = Laws(self.server, self.fleet)
