@@ -60,7 +60,7 @@ class Stop(ApiModel):
 
 
 class Owed(ApiModel):
-    """What is still to be done for a workspace that has left a machine: it may be gone, and the machine remembers."""
+    """What is still to be done for a workspace for which a machine ran: it may be gone, and the machine remembers."""
 
     slot: Annotated[int, Field(ge=0, le=99)]
     """The slot it had."""
@@ -71,7 +71,9 @@ class Owed(ApiModel):
     backup: bool = False
     """Whether its files are to be saved before the machine ends."""
     since: MicroTime | None = None
-    """Since when the time on this machine is still to be written into the ledger."""
+    """Since when the time on this machine is still to be counted and written into the ledger."""
+    until: MicroTime | None = None
+    """Until when, once the machine runs again for somebody: before that, it is as the machine's own end says."""
 
 
 class Saved(ApiModel):
@@ -141,8 +143,8 @@ class MachineSpec(ApiModel):
     """Who holds which slot. Written only by compare-and-swap."""
     stop: Stop | None = None
     """Set when the machine is to be stopped; taken away when it is to run again."""
-    owed: Annotated[tuple[Owed, ...], Field(max_length=100, json_schema_extra=marks(map_keys=["slot"]))] = ()
-    """What is still to be done for workspaces that have left, before the machine may end."""
+    owed: Annotated[tuple[Owed, ...], Field(max_length=100)] = ()
+    """What is still to be done for workspaces that it ran for, before the record may go."""
     reap: Reap | None = None
     """Set when the machine is to be terminated. One-way, and never together with claims."""
 
