@@ -14,6 +14,7 @@ from fakes.apiserver.kinds import Kind
 from fakes.apiserver.server import FakeApiServer
 from fakes.awsworld import Delays
 from fakes.fleet import FakeFleet, FakeFleets
+from fakes.vault import FakeVault
 from hotdesk.actors.directory import Directory
 from hotdesk.actors.gate import LeaseGate, OpenGate
 from hotdesk.actors.world import Pace, World
@@ -22,6 +23,7 @@ from hotdesk.adapters.kube.store import KubeStore
 from hotdesk.adapters.metrics import PrometheusMetrics
 from hotdesk.api.v1alpha1 import Machine, MachinePool, Readiness, Workspace
 from hotdesk.core.facts import Group
+from hotdesk.ports import Fleet, Vault
 
 T = TypeVar("T")
 START = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -76,17 +78,20 @@ class GatedFleets:
         self._begin = begin
 
     def fleet(self, **where: Any) -> Any:
-        return _GatedFleet(self._fleets.fleet(**where), self._begin)
+        return _Gated(self._fleets.fleet(**where), self._begin)
+
+    def vault(self, **where: Any) -> Any:
+        return _Gated(self._fleets.vault(**where), self._begin)
 
 
-class _GatedFleet:
-    def __init__(self, fleet: FakeFleet, begin: Callable[[str], None]) -> None:
-        self._fleet = fleet
+class _Gated:
+    def __init__(self, fake: Fleet | Vault, begin: Callable[[str], None]) -> None:
+        self._fake = fake
         self._begin = begin
 
     def __getattr__(self, name: str) -> Any:
-        method = getattr(self._fleet, name)
-        if name.startswith("describe_"):
+        method = getattr(self._fake, name)
+        if name.startswith(("describe_", "find")):
             return method
 
         async def begun(*args: Any, **kwargs: Any) -> Any:
@@ -109,7 +114,7 @@ class Operator:
         self.directory = Directory(
             World(
                 store=KubeStore(self._session, on_write=self._note, gate=self.gate.check),
-                fleets=GatedFleets(FakeFleets(desk.fleet), self._begin_call),
+                fleets=GatedFleets(FakeFleets(desk.fleet, desk.vault), self._begin_call),
                 prober=desk.prober,
                 clock=desk.clock,
                 metrics=self.metrics,
@@ -161,6 +166,7 @@ class Desk:
         self.clock = RunningClock()
         given = {what: timedelta(seconds=wait) for what, wait in delays.items()}
         self.fleet = FakeFleet(clock=self.clock, delays=Delays(**({"launch": timedelta(milliseconds=20)} | given)))
+        self.vault = FakeVault(self.fleet)
         self.server = FakeApiServer(now=self.clock.now)
         self.prober = PatientProber()
         self.laws = Laws(self.server, self.fleet)

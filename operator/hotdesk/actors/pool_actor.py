@@ -14,11 +14,13 @@ from hotdesk.core.actions import ReportPool
 from hotdesk.core.buffer import schedule_fault
 from hotdesk.core.capacity import Rise
 from hotdesk.core.eligibility import Surroundings
+from hotdesk.core.evidence import Evidence
 from hotdesk.core.facts import Group, Observation
 from hotdesk.core.planner import Memory
 from hotdesk.core.pool_facts import PoolFacts
 from hotdesk.core.securing import claimed_at
 from hotdesk.core.standing import Standing, is_running
+from hotdesk.core.terms import wants_machine
 from hotdesk.ports import HotdeskError, NotFound
 
 log = logging.getLogger(__name__)
@@ -88,7 +90,7 @@ class PoolActor:
 
     def upsert_workspace(self, workspace: Workspace) -> None:
         """Take in a workspace."""
-        if self._is_acting and workspace.status.machine is None:
+        if self._is_acting and workspace.status.machine is None and wants_machine(workspace):
             self._effects.claiming.saw(workspace.metadata.uid)
         self.facts.upsert_workspace(workspace)
         self._news.set()
@@ -124,6 +126,13 @@ class PoolActor:
     def observe_failed(self, error: HotdeskError) -> None:
         """Take in that AWS could not be looked at: nothing is known anew, and people are told."""
         self._effects.troubles.note("look", error)
+        self._news.set()
+
+    def take_evidence(self, evidence: Evidence) -> None:
+        """Take in what a machine answered when it was asked who is at work."""
+        self.facts.life.evidence[evidence.machine] = evidence
+        for uid in self.facts.seats.get(evidence.machine, ()):
+            self.facts.life.stir(uid)
         self._news.set()
 
     @property
@@ -188,7 +197,7 @@ class PoolActor:
         """Be about to act: the clock of everybody who waits starts now."""
         self._is_acting = True
         for uid, workspace in self.facts.workspaces.items():
-            if workspace.status.machine is None:
+            if workspace.status.machine is None and wants_machine(workspace):
                 self._effects.claiming.saw(uid)
 
     async def rest(self) -> None:
@@ -224,6 +233,7 @@ class PoolActor:
         if not self._world.gate.is_open:
             return _AT_REST.total_seconds()
         now = self._world.clock.now()
+        self.facts.life.uptime = timedelta(seconds=self._world.clock.monotonic())
         if self._effects.may_claim():
             for claim in seating.plan_claims(self.facts, now=now):
                 self._effects.start(claim)
@@ -262,7 +272,7 @@ class PoolActor:
             self._measure(upkeep)
         ended = self._world.clock.monotonic()
         self._next_upkeep = ended + max(pace.upkeep_gap.total_seconds(), (ended - monotonic) / _UPKEEP_SHARE)
-        is_busy = bool(upkeep.is_moving or self.facts.waiting or self.facts.unreported)
+        is_busy = bool(upkeep.is_moving or self.facts.waiting or self.facts.unreported or self.facts.life.astir)
         return min(report_in, (pace.probe if is_busy else _AT_REST).total_seconds())
 
     def _late_call(self) -> CapacityCall | None:
