@@ -52,7 +52,10 @@ def beat(desk: Desk, name: str) -> None:
     """Record activity, as the gateway does."""
     now = desk.clock.now().isoformat().replace("+00:00", "Z")
     desk.server.patch(
-        "workspaces", name, {"status": {"lastActivityTime": now, "activitySource": "Heartbeat"}}, namespace="team",
+        "workspaces",
+        name,
+        {"status": {"lastActivityTime": now, "activitySource": "Heartbeat"}},
+        namespace="team",
         status=True,
     )
 

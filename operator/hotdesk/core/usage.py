@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
-from hotdesk.api.v1alpha1 import Claim, Machine, Owed, Usage
+from hotdesk.api.v1alpha1 import Claim, Machine, Usage, Used
 
 _MINUTE = timedelta(minutes=1)
 _SECOND = timedelta(seconds=1)
@@ -58,7 +58,7 @@ def end_of(*, told: datetime | None, seen: datetime) -> datetime:
 
     EC2 tells the second at which the stop or termination was asked for, which is where it ends the bill; it says so to
     whoever asks, so it is the same after a restart. It tells nothing of some interruptions: then `seen` has to be
-    stored (Machine.status.stoppedAt, Owed.until) before anything is made of it.
+    stored (Machine.status.stoppedAt, Used.until) before anything is made of it.
     """
     return seen if told is None else min(told, seen)
 
@@ -73,31 +73,31 @@ def claim_time(usage: Usage | None, *, now: datetime) -> datetime:
     return max(now, usage.last_interval + _TICK)
 
 
-def owed_of(machine: Machine, claim: Claim, *, owner: str, backup: bool = False) -> Owed:
+def used_of(machine: Machine, claim: Claim) -> Used:
     """Return what a machine that ceases to run for a claim has to remember of it."""
     since = start_of(claimed_at=claim.claimed_at, launched_at=machine.status.launched_at)
-    return Owed(slot=claim.slot, workspace=claim.workspace, owner=owner, backup=backup, since=since)
+    return Used(slot=claim.slot, workspace=claim.workspace, owner=claim.owner, since=since)
 
 
-def interval_of(machine: Machine, owed: Owed, *, ended_at: datetime | None = None) -> Interval | None:
-    """Return the interval that a machine has to account for; None while it has not ended, or there is none.
+def interval_of(machine: Machine, used: Used, *, ended_at: datetime | None = None) -> Interval | None:
+    """Return the interval that a machine has to account for, or None while it has not ended.
 
     `ended_at` is the end of the machine's present run, see `end_of`; an end that the machine remembers comes first.
     """
-    end = owed.until or ended_at
-    if owed.since is None or end is None:
+    end = used.until or ended_at
+    if end is None:
         return None
     status = machine.status
     return Interval(
         pool=machine.spec.pool,
-        namespace=owed.workspace.namespace,
-        workspace=owed.workspace.name,
-        uid=owed.workspace.uid,
-        owner=owed.owner,
+        namespace=used.workspace.namespace,
+        workspace=used.workspace.name,
+        uid=used.workspace.uid,
+        owner=used.owner,
         machine=machine.metadata.name,
-        slot=owed.slot,
-        started_at=owed.since,
-        ended_at=max(owed.since, end),
+        slot=used.slot,
+        started_at=used.since,
+        ended_at=max(used.since, end),
         instance_type=status.instance_type or "",
         zone=status.zone or "",
         spot=status.lifecycle == "spot",
@@ -108,7 +108,7 @@ def usage_after(usage: Usage | None, *intervals: Interval) -> Usage:
     """Return the usage of a workspace with its intervals counted, each exactly once however often it is given.
 
     What began no later than the latest that is counted was counted before. So an interval must not be counted while
-    one that began before it is still open: give all that are owed for the workspace, up to the first open one.
+    one that began before it is still open: give all of the workspace that are uncounted, up to the first open one.
     """
     total = usage or Usage()
     for interval in sorted(intervals, key=lambda interval: interval.started_at):

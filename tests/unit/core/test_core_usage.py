@@ -1,6 +1,6 @@
 """An interval has a start and an end that survive restarts, and is counted exactly once."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import permutations
 
 import pytest
@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from factories import NOW, after, claim, machine, machine_id
-from hotdesk.api.v1alpha1 import Usage
-from hotdesk.core.usage import Interval, claim_time, end_of, interval_of, owed_of, start_of, usage_after
+from hotdesk.api.v1alpha1 import Claim, Usage
+from hotdesk.core.usage import Interval, claim_time, end_of, interval_of, start_of, usage_after, used_of
 
 SECONDS = st.floats(min_value=0, max_value=1e6, allow_nan=False)
 
@@ -27,6 +27,10 @@ def interval(start: float = 0, end: float = 60, **fields) -> Interval:
         "slot": 0,
     }
     return Interval(**{**known, **fields}, started_at=after(start), ended_at=after(end))
+
+
+def owned(at: datetime = NOW) -> Claim:
+    return claim("a", at=at).model_copy(update={"owner": "ada"})
 
 
 class TestInterval:
@@ -68,32 +72,31 @@ class TestTimes:
         assert claim_time(None, now=NOW) == claim_time(Usage(), now=NOW) == NOW
 
 
-class TestOwed:
-    def test_what_is_owed_becomes_the_interval_when_the_machine_has_ended(self):
-        seen = machine(1, claims=[claim("a", at=NOW)], instance_type="t3.large", lifecycle="spot")
-        owed = owed_of(seen, seen.spec.claims[0], owner="ada")
-        assert interval_of(seen, owed) is None
-        made = interval_of(seen, owed, ended_at=after(90))
+class TestUsed:
+    def test_what_was_used_becomes_the_interval_when_the_machine_has_ended(self):
+        seen = machine(1, claims=[owned()], instance_type="t3.large", lifecycle="spot")
+        used = used_of(seen, seen.spec.claims[0])
+        assert interval_of(seen, used) is None
+        made = interval_of(seen, used, ended_at=after(90))
         assert made == interval(
             0, 90, workspace="a", uid="uid-a", instance_type="t3.large", zone="eu-west-1a", spot=True
         )
 
+    def test_it_begins_with_the_latest_start_of_the_machine(self):
+        woken = machine(1, claims=[owned()], launched_at=after(3600))
+        assert used_of(woken, woken.spec.claims[0]).since == after(3600)
+
     def test_an_end_that_the_machine_remembers_is_not_replaced_by_that_of_a_later_run(self):
-        seen = machine(1, claims=[claim("a", at=NOW)])
-        owed = owed_of(seen, seen.spec.claims[0], owner="ada").model_copy(update={"until": after(30)})
+        seen = machine(1, claims=[owned()])
+        used = used_of(seen, seen.spec.claims[0]).model_copy(update={"until": after(30)})
         for later in (None, after(9000)):
-            made = interval_of(seen, owed, ended_at=later)
+            made = interval_of(seen, used, ended_at=later)
             assert made is not None
             assert made.ended_at == after(30)
 
-    def test_nothing_is_made_of_what_is_counted_already(self):
-        seen = machine(1, claims=[claim("a", at=NOW)])
-        owed = owed_of(seen, seen.spec.claims[0], owner="ada").model_copy(update={"since": None})
-        assert interval_of(seen, owed, ended_at=after(90)) is None
-
     def test_an_end_before_the_start_makes_an_empty_interval_and_is_not_lost(self):
-        seen = machine(1, claims=[claim("a", at=after(60))])
-        made = interval_of(seen, owed_of(seen, seen.spec.claims[0], owner="ada"), ended_at=NOW)
+        seen = machine(1, claims=[owned(at=after(60))])
+        made = interval_of(seen, used_of(seen, seen.spec.claims[0]), ended_at=NOW)
         assert made is not None
         assert (made.started_at, made.ended_at) == (after(60), after(60))
 
