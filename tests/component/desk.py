@@ -14,6 +14,7 @@ from fakes.apiserver.kinds import Kind
 from fakes.apiserver.server import FakeApiServer
 from fakes.awsworld import Delays
 from fakes.fleet import FakeFleet, FakeFleets
+from fakes.interruptions import FakeInterruptions
 from hotdesk.actors.directory import Directory
 from hotdesk.actors.gate import LeaseGate, OpenGate
 from hotdesk.actors.world import Pace, World
@@ -78,6 +79,9 @@ class GatedFleets:
     def fleet(self, **where: Any) -> Any:
         return _GatedFleet(self._fleets.fleet(**where), self._begin)
 
+    def interruptions(self, **where: Any) -> Any:
+        return self._fleets.interruptions(**where)
+
 
 class _GatedFleet:
     def __init__(self, fleet: FakeFleet, begin: Callable[[str], None]) -> None:
@@ -109,7 +113,7 @@ class Operator:
         self.directory = Directory(
             World(
                 store=KubeStore(self._session, on_write=self._note, gate=self.gate.check),
-                fleets=GatedFleets(FakeFleets(desk.fleet), self._begin_call),
+                fleets=GatedFleets(FakeFleets(desk.fleet, desk.queues), self._begin_call),
                 prober=desk.prober,
                 clock=desk.clock,
                 metrics=self.metrics,
@@ -133,6 +137,7 @@ class Operator:
         actors = self.directory._actors.values()
         tasks = [task for actor in actors for task in actor._effects._running.values()]
         tasks += [*self.directory._tasks.values(), *self.directory._lookouts._looking]
+        tasks += self.directory._lookouts._announcing._tasks.values()
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -161,6 +166,7 @@ class Desk:
         self.clock = RunningClock()
         given = {what: timedelta(seconds=wait) for what, wait in delays.items()}
         self.fleet = FakeFleet(clock=self.clock, delays=Delays(**({"launch": timedelta(milliseconds=20)} | given)))
+        self.queues = FakeInterruptions(self.clock)
         self.server = FakeApiServer(now=self.clock.now)
         self.prober = PatientProber()
         self.laws = Laws(self.server, self.fleet)
@@ -193,7 +199,7 @@ class Desk:
         if group not in self.fleet.groups:
             self.fleet.add_group(group, tags=TAGS | {"hotdesk.dev/pool": name})
         buffer = {"idle": idle, "scaleDownDelay": "0s"}
-        aws = {"region": "eu-west-1", "autoScalingGroupName": group}
+        aws = {"region": "eu-west-1", "autoScalingGroupName": group, **spec.pop("aws", {})}
         self.server.create(
             "machinepools",
             {"metadata": {"name": name}, "spec": {"aws": aws, "maxMachines": 10, "buffer": buffer, **spec}},

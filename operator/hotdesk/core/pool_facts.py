@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from hotdesk.api.v1alpha1 import Machine, MachinePool, Workspace
+from hotdesk.core.doomed import doom_of
 from hotdesk.core.eligibility import Obstacle, Surroundings, obstacle_of
 from hotdesk.core.facts import Group, Instance, Member, Observation
 from hotdesk.core.offers import Offers
@@ -15,6 +16,7 @@ from hotdesk.core.standing import NOTHING, Share, Standing, is_exposed, is_leavi
 from hotdesk.core.tags import POOL_TAG, missing_tags
 
 LOST = frozenset({Standing.LEAVING, Standing.GONE})
+_ENDING = LOST | {Standing.REAPING}
 
 # EC2 may not know an instance for moments after its launch, and forgets a terminated one after about an hour.
 _ABSENT_LOOKS = 3
@@ -61,6 +63,7 @@ class PoolFacts:
     unregistered: set[str] = field(default_factory=set)  # members that have no record yet
     unsecured: set[str] = field(default_factory=set)  # claimed, and not yet known to be tagged and out of the group
     detached: set[str] = field(default_factory=set)  # claimed and out of the group, which their record does not say yet
+    doomed: set[str] = field(default_factory=set)  # announced to be taken by AWS, alive, and not being reaped
     claims_of: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))  # UID -> machines
     seats: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))  # machine -> UIDs published on it
     unsettled_machines: set[str] = field(default_factory=set)  # whose claims are to be looked at
@@ -287,6 +290,8 @@ class PoolFacts:
         has_tags = machine is not None and instance is not None and not missing_tags(machine, instance)
         _sort(self.unsecured, name, after is Standing.CLAIMED and not (is_out and has_tags))
         _sort(self.detached, name, is_out and machine is not None and machine.status.in_group is not False)
+        is_doomed = machine is not None and after not in _ENDING and doom_of(machine, instance) is not None
+        _sort(self.doomed, name, is_doomed)
         self._add_up(name, machine, after)
         self._offer(name, machine, after)
 

@@ -1,4 +1,4 @@
-"""One Fleet for all pools that share a region, an endpoint and a role."""
+"""One Fleet, and one reader of queues, for all pools that share a region, an endpoint and a role."""
 
 from collections.abc import Callable
 
@@ -6,6 +6,7 @@ from hotdesk.adapters.aws.budgets import Budgets
 from hotdesk.adapters.aws.calls import THREADS, Calls, OnCall
 from hotdesk.adapters.aws.clients import Clients, Target, Timeouts
 from hotdesk.adapters.aws.fleet import AwsFleet
+from hotdesk.adapters.aws.interruptions import AwsInterruptions
 
 
 class AwsFleets:
@@ -23,6 +24,7 @@ class AwsFleets:
         self._gate = gate
         self._timeouts = timeouts or Timeouts()
         self._fleets: dict[Target, AwsFleet] = {}
+        self._interruptions: dict[Target, AwsInterruptions] = {}
         self._budgets: dict[tuple[str, str | None], Budgets] = {}
 
     def fleet(self, *, region: str, endpoint_url: str | None, role_arn: str | None) -> AwsFleet:
@@ -32,10 +34,19 @@ class AwsFleets:
             self._fleets[target] = self._make(target)
         return self._fleets[target]
 
+    def interruptions(self, *, region: str, endpoint_url: str | None, role_arn: str | None) -> AwsInterruptions:
+        """Return the queues of the same region, endpoint and role; making it calls nothing."""
+        target = Target(region=region, endpoint_url=endpoint_url, role_arn=role_arn)
+        if target not in self._interruptions:
+            self._interruptions[target] = AwsInterruptions(target, on_call=self._on_call, gate=self._gate)
+        return self._interruptions[target]
+
     def close(self) -> None:
         """Take no more calls. The process can end once the calls on their way have ended or timed out."""
         for fleet in self._fleets.values():
             fleet.close()
+        for interruptions in self._interruptions.values():
+            interruptions.close()
 
     def _make(self, target: Target) -> AwsFleet:
         # Two roles may be of one account, whose limits they share, so a role gets no budget of its own.
