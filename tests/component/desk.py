@@ -23,6 +23,7 @@ from hotdesk.adapters.kube.store import KubeStore
 from hotdesk.adapters.metrics import PrometheusMetrics
 from hotdesk.api.v1alpha1 import Machine, MachinePool, Readiness, Workspace
 from hotdesk.core.facts import Group
+from hotdesk.ports import Fleet, Vault
 
 T = TypeVar("T")
 START = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -77,20 +78,23 @@ class GatedFleets:
         self._begin = begin
 
     def fleet(self, **where: Any) -> Any:
-        return _GatedFleet(self._fleets.fleet(**where), self._begin)
+        return _Gated(self._fleets.fleet(**where), self._begin)
+
+    def vault(self, **where: Any) -> Any:
+        return _Gated(self._fleets.vault(**where), self._begin)
 
     def interruptions(self, **where: Any) -> Any:
         return self._fleets.interruptions(**where)
 
 
-class _GatedFleet:
-    def __init__(self, fleet: FakeFleet, begin: Callable[[str], None]) -> None:
-        self._fleet = fleet
+class _Gated:
+    def __init__(self, fake: Fleet | Vault, begin: Callable[[str], None]) -> None:
+        self._fake = fake
         self._begin = begin
 
     def __getattr__(self, name: str) -> Any:
-        method = getattr(self._fleet, name)
-        if name.startswith("describe_"):
+        method = getattr(self._fake, name)
+        if name.startswith(("describe_", "find")):
             return method
 
         async def begun(*args: Any, **kwargs: Any) -> Any:
@@ -113,7 +117,7 @@ class Operator:
         self.directory = Directory(
             World(
                 store=KubeStore(self._session, on_write=self._note, gate=self.gate.check),
-                fleets=GatedFleets(FakeFleets(desk.fleet, desk.queues), self._begin_call),
+                fleets=GatedFleets(FakeFleets(desk.fleet, interruptions=desk.queues), self._begin_call),
                 prober=desk.prober,
                 clock=desk.clock,
                 metrics=self.metrics,

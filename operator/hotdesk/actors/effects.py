@@ -8,17 +8,24 @@ from typing import assert_never
 from hotdesk.actors.backoff import Backoff
 from hotdesk.actors.changing import Changes
 from hotdesk.actors.claiming import Claiming
+from hotdesk.actors.keeping import Keeping
 from hotdesk.actors.recording import MachineRecords, PoolRecord
+from hotdesk.actors.resting import Resting
 from hotdesk.actors.stats import ClaimLog
 from hotdesk.actors.troubles import Troubles
 from hotdesk.actors.world import World
 from hotdesk.core.actions import (
     Action,
+    ArchiveMachine,
+    BackUp,
     CheckClaims,
     CheckSeat,
     ClaimSlots,
     DetachMachines,
+    FindFiles,
+    FinishStop,
     ForgetMachine,
+    GuardInstance,
     HoldPool,
     Key,
     LetPoolGo,
@@ -31,11 +38,17 @@ from hotdesk.core.actions import (
     ReportMachine,
     ReportPool,
     ReportWorkspace,
+    Restore,
     SetDesired,
     SetMaxSize,
+    SettleOwed,
+    StartInstance,
+    StopInstance,
+    StopMachine,
     TagMachines,
     TerminateInstance,
     TerminateMember,
+    WakeMachine,
 )
 from hotdesk.core.pool_facts import PoolFacts
 from hotdesk.ports import Conflict, HotdeskError
@@ -50,6 +63,8 @@ SHOWS_IN_AWS = (  # what is worth another look at once
     DetachMachines,
     TerminateMember,
     TerminateInstance,
+    StopInstance,
+    StartInstance,
 )
 _BACKGROUND_WRITES = 4  # at once; claims have no such limit, and go first on the wire
 _GIVING_WAY = 1.0  # seconds between two writes that can wait, while claims are made
@@ -65,6 +80,8 @@ class Effects:
     ) -> None:
         self.claims = ClaimLog()
         self.claiming = Claiming(facts, world, self.claims)
+        self.resting = Resting(facts, world)
+        self.keeping = Keeping(facts, world)
         self.machines = MachineRecords(facts, world)
         self.pool = PoolRecord(facts, world)
         self.changes = Changes(facts, world, self.pool)
@@ -188,6 +205,16 @@ class Effects:
                 await self.changes.detach(action)
             case TerminateMember() | TerminateInstance():
                 await self.changes.terminate(action)
+            case StopInstance():
+                await self.changes.stop(action)
+            case StartInstance():
+                await self.changes.start(action)
+            case GuardInstance():
+                await self.changes.guard(action)
+            case StopMachine() | FinishStop() | WakeMachine() | ArchiveMachine() | SettleOwed():
+                return await self.resting.carry_out(action)
+            case BackUp() | Restore() | FindFiles():
+                return await self.keeping.carry_out(action)
             case _:
                 assert_never(action)
         return True

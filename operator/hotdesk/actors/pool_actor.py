@@ -16,11 +16,13 @@ from hotdesk.core.announcements import Announcement
 from hotdesk.core.buffer import schedule_fault
 from hotdesk.core.capacity import Rise
 from hotdesk.core.eligibility import Surroundings
+from hotdesk.core.evidence import Evidence
 from hotdesk.core.facts import Group, Instance, Observation
 from hotdesk.core.planner import Memory
 from hotdesk.core.pool_facts import PoolFacts
 from hotdesk.core.securing import claimed_at
 from hotdesk.core.standing import Standing, is_running
+from hotdesk.core.terms import wants_machine
 from hotdesk.ports import HotdeskError, NotFound
 
 log = logging.getLogger(__name__)
@@ -92,7 +94,7 @@ class PoolActor:
 
     def upsert_workspace(self, workspace: Workspace) -> None:
         """Take in a workspace."""
-        if self._is_acting and workspace.status.machine is None:
+        if self._is_acting and workspace.status.machine is None and wants_machine(workspace):
             self._effects.claiming.saw(workspace.metadata.uid)
         self.facts.upsert_workspace(workspace)
         self._news.set()
@@ -149,6 +151,13 @@ class PoolActor:
     def machine(self, name: str) -> tuple[Machine | None, Instance | None]:
         """Return a machine's record, and what EC2 last showed of it."""
         return self.facts.machines.get(name), self.facts.instances.get(name)
+
+    def take_evidence(self, evidence: Evidence) -> None:
+        """Take in what a machine answered when it was asked who is at work."""
+        self.facts.life.evidence[evidence.machine] = evidence
+        for uid in self.facts.seats.get(evidence.machine, ()):
+            self.facts.life.stir(uid)
+        self._news.set()
 
     @property
     def group_name(self) -> str:
@@ -212,7 +221,7 @@ class PoolActor:
         """Be about to act: the clock of everybody who waits starts now."""
         self._is_acting = True
         for uid, workspace in self.facts.workspaces.items():
-            if workspace.status.machine is None:
+            if workspace.status.machine is None and wants_machine(workspace):
                 self._effects.claiming.saw(uid)
 
     async def rest(self) -> None:
@@ -248,6 +257,7 @@ class PoolActor:
         if not self._world.gate.is_open:
             return _AT_REST.total_seconds()
         now = self._world.clock.now()
+        self.facts.life.uptime = timedelta(seconds=self._world.clock.monotonic())
         if self._effects.may_claim():
             for claim in seating.plan_claims(self.facts, now=now):
                 self._effects.start(claim)
@@ -287,7 +297,7 @@ class PoolActor:
             self._measure(upkeep)
         ended = self._world.clock.monotonic()
         self._next_upkeep = ended + max(pace.upkeep_gap.total_seconds(), (ended - monotonic) / _UPKEEP_SHARE)
-        is_busy = bool(upkeep.is_moving or self.facts.waiting or self.facts.unreported)
+        is_busy = bool(upkeep.is_moving or self.facts.waiting or self.facts.unreported or self.facts.life.astir)
         return min(report_in, (pace.probe if is_busy else _AT_REST).total_seconds())
 
     def _late_call(self) -> CapacityCall | None:

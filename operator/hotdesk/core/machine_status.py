@@ -51,6 +51,17 @@ def quarantined(facts: PoolFacts, machine: Machine, *, deadline: timedelta, now:
     return _with_condition(machine, status, "Ready", "False", "DeadlineExceeded", message, now)
 
 
+def with_phase(facts: PoolFacts, machine: Machine, phase: MachinePhase) -> MachineStatus:
+    """Return the status of a machine that is being stopped or started; the start it tells is the earlier one."""
+    status = _status(facts, machine, phase=phase)
+    return status.model_copy(update={"launched_at": machine.status.launched_at})
+
+
+def restarted(facts: PoolFacts, machine: Machine) -> MachineStatus:
+    """Return the status of a machine that serves again after a start: its addresses are those of now."""
+    return _status(facts, machine, phase="Claimed").model_copy(update={"stopped_at": None})
+
+
 def _status(facts: PoolFacts, machine: Machine, *, phase: MachinePhase) -> MachineStatus:
     name = machine.metadata.name
     instance = facts.instances.get(name)

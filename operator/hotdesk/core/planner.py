@@ -8,6 +8,7 @@ from hotdesk.core import capacity, group, machine_status, machines, pool_status,
 from hotdesk.core.actions import Action, HoldPool, LetPoolGo, ReportPool
 from hotdesk.core.capacity import Rise, Sizing
 from hotdesk.core.facts import LaunchFailure
+from hotdesk.core.lifecycle import keeping, phases, power
 from hotdesk.core.machines import BootRecord
 from hotdesk.core.pool_facts import PoolFacts
 from hotdesk.core.pool_status import PoolReport, Trouble
@@ -53,7 +54,7 @@ def plan_upkeep(facts: PoolFacts, memory: Memory, *, now: datetime) -> Upkeep:
     view = waiting.outlook(facts, sizing, trouble=trouble, boot_time=memory.boots.typical(), now=now)
     actions: list[Action] = [
         *workspace_reports.plan_held(facts, now=now),
-        *workspace_reports.plan_refreshed(facts, now=now),
+        *workspace_reports.plan_refreshed(facts),
         *waiting.plan_queue_reports(facts, view, sizing, now=now),
     ]
     if facts.surroundings.rival is None:  # else the machines are another pool's
@@ -62,7 +63,11 @@ def plan_upkeep(facts: PoolFacts, memory: Memory, *, now: datetime) -> Upkeep:
             *machines.plan_probes(facts, ready=memory.ready, now=now),
             *machine_status.plan_reports(facts, now=now),
         ]
+        if facts.pool is not None and not facts.pool.spec.paused:
+            actions += phases.plan_lives(facts, now=now)
     if _may_change_aws(facts):
+        actions += power.plan_power(facts, ready=memory.ready, now=now)
+        actions += keeping.plan_keeping(facts)
         actions += _changes(facts, memory, sizing, is_lowering=is_lowering, now=now)
         if capacity_call is not None and (set_up.repair is None or not capacity_call.raises):
             actions.append(capacity_call)  # nothing is launched into a group that is not set up yet
@@ -97,6 +102,7 @@ def is_moving(facts: PoolFacts) -> bool:
         or facts.unregistered
         or facts.unsecured - facts.busy  # a claim under way asks nothing of AWS
         or facts.by_standing[Standing.REAPING]
+        or facts.life.moving
         or facts.by_standing[Standing.LEAVING]
         or facts.counted != facts.group.desired,
     )

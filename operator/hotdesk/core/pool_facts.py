@@ -9,11 +9,14 @@ from hotdesk.api.v1alpha1 import Machine, MachinePool, Workspace
 from hotdesk.core.doomed import doom_of
 from hotdesk.core.eligibility import Obstacle, Surroundings, obstacle_of
 from hotdesk.core.facts import Group, Instance, Member, Observation
+from hotdesk.core.life_book import LifeBook
 from hotdesk.core.offers import Offers
 from hotdesk.core.queue import Ticket
 from hotdesk.core.quota import OwnerQuota, Rank
+from hotdesk.core.rest import is_moving
 from hotdesk.core.standing import NOTHING, Share, Standing, is_exposed, is_leaving, is_sharable, share_of, standing_of
 from hotdesk.core.tags import POOL_TAG, missing_tags
+from hotdesk.core.terms import wants_machine
 
 LOST = frozenset({Standing.LEAVING, Standing.GONE})
 _ENDING = LOST | {Standing.REAPING}
@@ -71,6 +74,8 @@ class PoolFacts:
     unreported: set[str] = field(default_factory=set)  # UIDs whose status may be out of date
     serving: set[str] = field(default_factory=set)  # UIDs that a claim under way will publish
     busy: set[str] = field(default_factory=set)  # machines that a claim under way writes to
+    resting: set[str] = field(default_factory=set)  # UIDs that have no machine and want none
+    life: LifeBook = field(default_factory=LifeBook)
     quota: OwnerQuota = field(init=False)
     _shares: dict[str, Share] = field(default_factory=dict)
     _absences: dict[str, _Absence] = field(default_factory=dict)
@@ -101,6 +106,10 @@ class PoolFacts:
         if before is None or pool is None or _rules(before) != _rules(pool):
             self.quota.limit(pool.spec.quota if pool is not None else None)
             self._reconsider_everybody()
+        if before is None or pool is None or _life(before) != _life(pool):
+            for name in self.machines:
+                self._weigh(name)
+            self.life.astir |= self.workspaces.keys()
 
     def set_surroundings(self, surroundings: Surroundings) -> None:
         """Take in namespaces, priorities and the pool's rival."""
@@ -120,6 +129,7 @@ class PoolFacts:
             self._arrived += 1
             self._arrivals[uid] = _Arrival(self._arrived, int(workspace.metadata.resource_version))
         self.workspaces[uid] = workspace
+        self.life.saw(workspace)
         self._seat(known, workspace)
         self._settle(workspace)
 
@@ -133,6 +143,8 @@ class PoolFacts:
         self.waiting.pop(uid, None)
         self.held.pop(uid, None)
         self.unreported.discard(uid)
+        self.resting.discard(uid)
+        self.life.forget(uid)
         self.unsettled_workspaces.discard(uid)
         self.unsettled_machines |= self.claims_of.get(uid, set())
         self._admit_all(self.quota.leave(uid))
@@ -164,8 +176,9 @@ class PoolFacts:
         self._forget_claims(known)
         self.unsettled_machines.discard(name)
         self._absences.pop(name, None)
+        self.life.forget_machine(name)
         self._weigh(name)
-        self._settle_all(_claimants(known))
+        self._settle_all(_claimants(known) | self.seats.get(name, set()))
 
     # -- claims under way -------------------------------------------------------------------------------------------
 
@@ -286,12 +299,20 @@ class PoolFacts:
         is_new = machine is None and member is not None and name not in self.seats
         is_new = is_new and not is_leaving(member=member, instance=instance)
         _sort(self.unregistered, name, is_new)
-        is_out = after is Standing.CLAIMED and member is None and instance is not None
+        is_used = after in (Standing.CLAIMED, Standing.OWING)
+        is_out = is_used and member is None and instance is not None
         has_tags = machine is not None and instance is not None and not missing_tags(machine, instance)
-        _sort(self.unsecured, name, after is Standing.CLAIMED and not (is_out and has_tags))
-        _sort(self.detached, name, is_out and machine is not None and machine.status.in_group is not False)
         is_doomed = machine is not None and after not in _ENDING and doom_of(machine, instance) is not None
         _sort(self.doomed, name, is_doomed)
+        _sort(self.unsecured, name, is_used and not (is_out and has_tags))
+        _sort(
+            self.detached,
+            name,
+            is_out and after is Standing.CLAIMED and machine is not None and machine.status.in_group is not False,
+        )
+        _sort(self.life.moving, name, machine is not None and is_moving(machine, instance, self.pool))
+        for uid in self.seats.get(name, ()):
+            self.life.stir(uid)
         self._add_up(name, machine, after)
         self._offer(name, machine, after)
 
@@ -317,7 +338,7 @@ class PoolFacts:
             standing is Standing.IDLE
             or (
                 standing is Standing.CLAIMED
-                and len(machine.spec.claims) < machine.spec.slots
+                and len(machine.spec.claims) + len(machine.spec.owed) < machine.spec.slots
                 and is_sharable(machine, self.members.get(name), self.instances.get(name))
             )
         )
@@ -353,12 +374,16 @@ class PoolFacts:
         uid = workspace.metadata.uid
         self.waiting.pop(uid, None)
         self.held.pop(uid, None)
+        self.resting.discard(uid)
         is_leaving = workspace.metadata.deletion_timestamp is not None
         if uid in self.serving or workspace.status.machine is not None:
             self._hold(uid)
             if uid not in self.serving and not is_leaving:
                 self._settle_seated(workspace)
         elif is_leaving:
+            self._admit_all(self.quota.leave(uid))
+        elif not wants_machine(workspace) and not self._holders(uid):
+            self.resting.add(uid)
             self._admit_all(self.quota.leave(uid))
         else:
             self._settle_asking(workspace)
@@ -473,6 +498,11 @@ def _claimants(machine: Machine | None) -> set[str]:
 def _rules(pool: MachinePool) -> tuple[object, ...]:
     """Return what of a pool decides who may be served."""
     return pool.spec.allowed_namespaces, pool.spec.quota, pool.spec.paused, pool.metadata.deletion_timestamp is None
+
+
+def _life(pool: MachinePool) -> tuple[object, ...]:
+    """Return what of a pool decides how long machines in use run, and how their files are kept."""
+    return pool.spec.lifecycle, pool.spec.backup, pool.spec.activity
 
 
 def _is_old(new: Workspace | Machine | MachinePool, known: Workspace | Machine | MachinePool) -> bool:

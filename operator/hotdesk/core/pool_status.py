@@ -67,6 +67,7 @@ def status_of(pool: MachinePool, facts: PoolFacts, report: PoolReport, *, now: d
         claimed=totals.claimed,
         waiting=len(facts.waiting) + len(facts.serving),
         quarantined=totals.quarantined,
+        stopped=totals.stopped,
         desired=facts.group.desired if facts.group is not None else 0,
         machines=totals.live,
         selector=f"hotdesk.dev/pool={pool.metadata.name}",

@@ -81,13 +81,16 @@ class Fleet(Protocol):
 
 
 class Fleets(Protocol):
-    """Makes the Fleet for a pool's `aws` section; pools with the same region, endpoint and role share one."""
+    """Makes what a pool's `aws` section asks for; pools with the same region, endpoint and role share it."""
 
     def fleet(self, *, region: str, endpoint_url: str | None, role_arn: str | None) -> Fleet:
         """Return the Fleet; making it calls nothing."""
 
     def interruptions(self, *, region: str, endpoint_url: str | None, role_arn: str | None) -> "Interruptions":
         """Return the queues of the same region, endpoint and role; making it calls nothing."""
+
+    def vault(self, *, region: str, endpoint_url: str | None, role_arn: str | None) -> "Vault":
+        """Return the Vault; making it calls nothing."""
 
 
 class Vault(Protocol):

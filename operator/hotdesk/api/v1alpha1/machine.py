@@ -35,6 +35,8 @@ class Claim(ApiModel):
     """The slot, counted from 0."""
     workspace: ClaimedBy
     """The workspace that holds the slot."""
+    owner: Annotated[str, Field(max_length=128)] = ""
+    """The workspace's owner when the slot was claimed."""
     claimed_at: MicroTime
     """When the slot was claimed."""
 
@@ -59,6 +61,9 @@ class Stop(ApiModel):
     Interrupted: AWS is about to take it."""
     at: MicroTime
     """When it was decided: only what was saved after it holds everything."""
+    final: bool = False
+    """Set before EC2 is told: from then on the machine must first be seen stopped before it may be woken. Until then
+    the decision can be taken back, for example while files are being saved."""
 
 
 class Owed(ApiModel):
@@ -70,6 +75,8 @@ class Owed(ApiModel):
     """The workspace that had it."""
     owner: Annotated[str, Field(max_length=128)]
     """The workspace's owner."""
+    at: MicroTime
+    """When it left: only what was saved after it holds everything."""
     backup: bool = False
     """Whether its files are to be saved before the machine ends."""
     since: MicroTime | None = None
