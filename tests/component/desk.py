@@ -15,6 +15,7 @@ from fakes.apiserver.server import FakeApiServer
 from fakes.awsworld import Delays
 from fakes.fleet import FakeFleet, FakeFleets
 from fakes.interruptions import FakeInterruptions
+from fakes.vault import FakeVault
 from hotdesk.actors.directory import Directory
 from hotdesk.actors.gate import LeaseGate, OpenGate
 from hotdesk.actors.world import Pace, World
@@ -117,7 +118,7 @@ class Operator:
         self.directory = Directory(
             World(
                 store=KubeStore(self._session, on_write=self._note, gate=self.gate.check),
-                fleets=GatedFleets(FakeFleets(desk.fleet, interruptions=desk.queues), self._begin_call),
+                fleets=GatedFleets(FakeFleets(desk.fleet, desk.vault, desk.queues), self._begin_call),
                 prober=desk.prober,
                 clock=desk.clock,
                 metrics=self.metrics,
@@ -171,6 +172,7 @@ class Desk:
         given = {what: timedelta(seconds=wait) for what, wait in delays.items()}
         self.fleet = FakeFleet(clock=self.clock, delays=Delays(**({"launch": timedelta(milliseconds=20)} | given)))
         self.queues = FakeInterruptions(self.clock)
+        self.vault = FakeVault(self.fleet)
         self.server = FakeApiServer(now=self.clock.now)
         self.prober = PatientProber()
         self.laws = Laws(self.server, self.fleet)

@@ -289,6 +289,7 @@ def _restore(
         zone=instance.zone,
         slot=workspace.status.slot or 0,
         workspace=next(c.workspace for c in machine.spec.claims if c.workspace.uid == workspace.metadata.uid),
+        owner=workspace.spec.owner,
         claimed_at=claimed_at,
         pool=facts.name,
         backup=backup,
