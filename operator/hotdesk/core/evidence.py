@@ -1,7 +1,7 @@
 """What was seen of people at work: one question to a machine or to CloudWatch, and its answer."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from hotdesk.api.v1alpha1 import Activity
 
@@ -16,6 +16,8 @@ class Question:
     region: str
     endpoint_url: str | None = None  # of AWS, as the pool says
     role_arn: str | None = None
+    idle_timeout: timedelta | None = None  # the shortest of those who work there: answers must be newer than a tenth
+    is_urgent: bool = False  # a decision waits for the answer: ask soon
 
 
 @dataclass(frozen=True, slots=True)

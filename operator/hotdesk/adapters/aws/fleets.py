@@ -6,6 +6,7 @@ from hotdesk.adapters.aws.budgets import Budgets
 from hotdesk.adapters.aws.calls import THREADS, Calls, OnCall
 from hotdesk.adapters.aws.clients import Clients, Target, Timeouts
 from hotdesk.adapters.aws.fleet import AwsFleet
+from hotdesk.adapters.aws.meter import AwsMeter
 
 
 class AwsFleets:
@@ -31,6 +32,10 @@ class AwsFleets:
         if target not in self._fleets:
             self._fleets[target] = self._make(target)
         return self._fleets[target]
+
+    def meter(self, *, region: str, endpoint_url: str | None, role_arn: str | None) -> AwsMeter:
+        """Return the meter of processors; it shares threads, clients and credentials with the Fleet."""
+        return AwsMeter(self.fleet(region=region, endpoint_url=endpoint_url, role_arn=role_arn).calls)
 
     def close(self) -> None:
         """Take no more calls. The process can end once the calls on their way have ended or timed out."""
