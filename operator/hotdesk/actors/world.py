@@ -17,6 +17,8 @@ class Pace:
     probe: timedelta = timedelta(milliseconds=500)  # of a booting machine
     upkeep_gap: timedelta = timedelta(milliseconds=200)  # between two upkeep passes of a pool
     report: timedelta = timedelta(seconds=1)  # between two writes of a pool's counts
+    attend: timedelta = timedelta(seconds=60)  # between two questions to a machine who works there
+    attend_urgent: timedelta = timedelta(seconds=5)  # the same, while a decision waits for the answer
     late_call: timedelta = timedelta(minutes=5)
     """How long a call without an answer may still take effect: AWS refuses requests signed longer ago than this."""
 
