@@ -19,8 +19,9 @@ from botocore.credentials import (
 
 from hotdesk.adapters.aws.answers import read_auto_scaling_leanly, read_ec2_leanly
 
-Service = Literal["autoscaling", "ec2"]
+Service = Literal["autoscaling", "ec2", "sns"]
 
+_LEAN: Final = {"ec2": read_ec2_leanly, "autoscaling": read_auto_scaling_leanly}
 _SESSION_NAME: Final = "hotdesk"  # how CloudTrail calls us when a pool names a role
 
 
@@ -66,8 +67,8 @@ class Clients:
         client: Any = self._session.client(
             service, endpoint_url=self._target.endpoint_url, config=self._config(attempts=attempts)
         )
-        read_leanly = {"ec2": read_ec2_leanly, "autoscaling": read_auto_scaling_leanly}[service]
-        read_leanly(client)
+        if read_leanly := _LEAN.get(service):
+            read_leanly(client)
         return client
 
     def _config(self, *, attempts: int) -> Config:
