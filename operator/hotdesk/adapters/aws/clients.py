@@ -19,12 +19,7 @@ from botocore.credentials import (
 
 from hotdesk.adapters.aws.answers import read_auto_scaling_leanly, read_ec2_leanly
 
-Service = Literal["autoscaling", "cloudwatch", "ec2", "s3", "sqs"]
-
-_LEAN: Final[Mapping[Service, Callable[[Any], None]]] = {
-    "ec2": read_ec2_leanly,
-    "autoscaling": read_auto_scaling_leanly,
-}
+Service = Literal["autoscaling", "cloudwatch", "ec2", "s3", "sns", "sqs"]
 _SESSION_NAME: Final = "hotdesk"  # how CloudTrail calls us when a pool names a role
 
 
