@@ -1,7 +1,7 @@
 """boto3 clients of one region and one role, made when first needed and shared by all threads."""
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -17,9 +17,12 @@ from botocore.credentials import (
     DeferredRefreshableCredentials,
 )
 
-from hotdesk.adapters.aws.answers import read_auto_scaling_leanly, read_ec2_leanly
-
 Service = Literal["autoscaling", "cloudwatch", "ec2", "s3", "sns", "sqs"]
+
+_LEAN: Final[Mapping[Service, Callable[[Any], None]]] = {
+    "ec2": read_ec2_leanly,
+    "autoscaling": read_auto_scaling_leanly,
+}
 _SESSION_NAME: Final = "hotdesk"  # how CloudTrail calls us when a pool names a role
 
 
