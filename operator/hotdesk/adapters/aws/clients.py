@@ -1,7 +1,7 @@
 """boto3 clients of one region and one role, made when first needed and shared by all threads."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -16,6 +16,8 @@ from botocore.credentials import (
     CredentialResolver,
     DeferredRefreshableCredentials,
 )
+
+from hotdesk.adapters.aws.answers import read_auto_scaling_leanly, read_ec2_leanly
 
 Service = Literal["autoscaling", "cloudwatch", "ec2", "s3", "sns", "sqs"]
 
