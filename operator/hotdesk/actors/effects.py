@@ -25,6 +25,7 @@ from hotdesk.core.actions import (
     FindFiles,
     FinishStop,
     ForgetMachine,
+    GiveUpStart,
     GuardInstance,
     HoldPool,
     Key,
@@ -211,7 +212,7 @@ class Effects:
                 await self.changes.start(action)
             case GuardInstance():
                 await self.changes.guard(action)
-            case StopMachine() | FinishStop() | WakeMachine() | ArchiveMachine() | SettleOwed():
+            case StopMachine() | FinishStop() | WakeMachine() | GiveUpStart() | ArchiveMachine() | SettleOwed():
                 return await self.resting.carry_out(action)
             case BackUp() | Restore() | FindFiles():
                 return await self.keeping.carry_out(action)
