@@ -150,6 +150,8 @@ def test_a_beat_that_waits_is_written_when_the_warning_or_the_stop_comes():
     assert record(book, 20) == []
     book.observe(used(version=3, rests=True, decided_at=after(30)), now=after(30), at=30)
     assert record(book, 30) == [after(20)]  # whoever decided may not have known
+    beat(book, 31)
+    assert record(book, 31) == [after(31)]  # and this one wakes it
 
 
 def test_a_gateway_whose_clock_is_behind_writes_once_and_no_flood():
