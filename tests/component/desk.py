@@ -14,6 +14,7 @@ from fakes.apiserver.kinds import Kind
 from fakes.apiserver.server import FakeApiServer
 from fakes.awsworld import Delays
 from fakes.fleet import FakeFleet, FakeFleets
+from fakes.notices import Notices
 from hotdesk.actors.directory import Directory
 from hotdesk.actors.gate import LeaseGate, OpenGate
 from hotdesk.actors.world import Pace, World
@@ -115,6 +116,7 @@ class Operator:
                 metrics=self.metrics,
                 pace=pace,
                 gate=self.gate,
+                notifier=desk.notices,
             )
         )
         self._unsubscribe = desk.server.storage.subscribe(self._hear)
@@ -163,6 +165,7 @@ class Desk:
         self.fleet = FakeFleet(clock=self.clock, delays=Delays(**({"launch": timedelta(milliseconds=20)} | given)))
         self.server = FakeApiServer(now=self.clock.now)
         self.prober = PatientProber()
+        self.notices = Notices()
         self.laws = Laws(self.server, self.fleet)
         self._operators: list[Operator] = []
         self._gates: list[Gate] = []
