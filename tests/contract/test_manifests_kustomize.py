@@ -18,6 +18,7 @@ pytestmark = pytest.mark.stack
 DEPLOY = Path(__file__).parents[2] / "deploy"
 AWS_ADAPTER = Path(__file__).parents[2] / "operator" / "hotdesk" / "adapters" / "aws"
 OPERATOR = "system:serviceaccount:hotdesk-system:hotdesk"
+SERVICES = ("autoscaling", "ec2", "sns")
 KUSTOMIZATIONS = ["kustomize", "kind", "examples/eks-irsa"]
 
 MAY = [
@@ -211,9 +212,7 @@ def _calls_to_aws():
                 for part in (node.args if isinstance(node, ast.Call) else ())
                 if isinstance(part, ast.Constant)
             ]
-            calls |= {
-                f"{service}:{name}" for service, name in pairwise(words) if service in ("autoscaling", "ec2", "sns")
-            }
+            calls |= {f"{service}:{name}" for service, name in pairwise(words) if service in SERVICES}
     return calls
 
 
