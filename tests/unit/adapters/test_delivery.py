@@ -66,8 +66,8 @@ async def test_what_waited_behind_a_long_trouble_is_tried_once_at_least():
     for key in ("a", "b", "c"):
         post.take(key)
     await post.ended.wait()
-    assert [key for key, _ in post.tries][-2:] == ["b", "c"]
-    assert len(post.tries) < 20
+    assert {key for key, _ in post.tries} == {"a", "b", "c"}
+    assert max(at for _, at in post.tries) <= 300
     assert [outcome for _, outcome, _ in post.outcomes] == ["failed"] * 3
 
 
