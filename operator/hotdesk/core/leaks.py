@@ -3,7 +3,7 @@
 They come of lost records alone: a Machine restored from an old backup of Kubernetes, or deleted by hand.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -12,6 +12,7 @@ from hotdesk.api.v1alpha1 import Claim, ClaimedBy, Workspace
 from hotdesk.core.actions import AdoptInstance, CondemnInstance
 from hotdesk.core.facts import Instance
 from hotdesk.core.pool_facts import PoolFacts
+from hotdesk.core.proofs import backup_of
 from hotdesk.core.standing import is_running
 from hotdesk.core.tags import holders_of
 
@@ -92,7 +93,17 @@ def _judged(facts: PoolFacts, instance: Instance) -> Leak:
     if not holders:
         return Leak(instance.id, "never claimed", may_end=True)
     names = ", ".join(f"{holder.namespace}/{holder.name}" for holder in holders.values() if holder is not None)
+    if not _can_be_saved(facts, holders):
+        return Leak(instance.id, f"claimed by {names}, gone since, and nobody knows which of its files are whose")
     return Leak(instance.id, f"claimed by {names}, gone since", may_end=True)
+
+
+def _can_be_saved(facts: PoolFacts, slots: Collection[int]) -> bool:
+    """Tell whether all files would be saved first, or need not be: of a shared machine only known owners' are."""
+    backup = backup_of(facts.pool)
+    if backup is None or backup.on_delete == "Discard":
+        return True
+    return facts.slots_per_machine == 1 and set(slots) <= {0}
 
 
 def _whereabouts(workspace: Workspace) -> str:

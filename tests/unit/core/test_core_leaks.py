@@ -24,7 +24,7 @@ from factories import (
     pool,
     workspace,
 )
-from hotdesk.api.v1alpha1 import Workspace
+from hotdesk.api.v1alpha1 import Backup, S3Place, Workspace
 from hotdesk.core import leaks
 from hotdesk.core.actions import AdoptInstance, CondemnInstance
 from hotdesk.core.facts import Instance, InstanceState
@@ -137,6 +137,21 @@ def test_a_claim_of_somebody_who_is_gone_is_named_so_that_it_is_read_past_the_ca
     (action,) = planned(looked(tagged(LOST, of("demo"))))
     assert isinstance(action, CondemnInstance)
     assert [made.workspace.uid for made in action.claims] == ["uid-demo"]
+
+
+ARCHIVE = Backup(method="S3Archive", s3=S3Place(bucket="files"))
+
+
+def test_a_shared_machine_whose_files_nobody_could_save_is_only_reported():
+    known = looked(tagged(LOST, of("demo")), slots_per_machine=2, backup=ARCHIVE)
+    assert planned(known) == []
+    assert "nobody knows which of its files are whose" in reported(known)[machine_id(LOST)]
+    known = looked(tagged(LOST, of("a"), of("b")), backup=ARCHIVE)
+    assert planned(known) == []
+    discarded = ARCHIVE.model_copy(update={"on_delete": "Discard"})
+    for spec in ({"backup": ARCHIVE}, {"backup": discarded, "slots_per_machine": 2}, {"slots_per_machine": 2}):
+        (action,) = planned(looked(tagged(LOST, of("demo")), **spec))
+        assert isinstance(action, CondemnInstance)
 
 
 @pytest.mark.parametrize("value", ["team/demo", "team/demo/uid/more", "team/de%20mo/uid", "a/b/c~0123", "//", ""])
