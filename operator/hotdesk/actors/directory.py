@@ -209,7 +209,8 @@ class Directory:
 
     def _retire(self, name: str) -> None:
         """End the actor of a pool that nothing names any more."""
-        if name in self._actors and self._actors[name].is_idle:
+        # The answer to a write may tell the actor that its pool is gone before the news of it comes here.
+        if name in self._actors and name not in self._pools and self._actors[name].is_idle:
             self._halt(self._actors.pop(name))
             self.pools_changed()
 

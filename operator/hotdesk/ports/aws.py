@@ -121,8 +121,12 @@ class Vault(Protocol):
 class Ledger(Protocol):
     """The record of who used machines for how long, which finance reads."""
 
-    async def write(self, interval: Interval) -> None:
-        """Keep one interval, once and only once: writing the same interval again changes nothing."""
+    async def write(self, interval: Interval) -> Interval:
+        """Keep one interval, once and only once, and return what is kept: count that.
+
+        Writing the same interval again changes nothing; if it is said to have ended at another time, the first word
+        stands. Raises Throttled, Denied, Refused, Unanswered or Fenced: then it may be kept or not; write it again.
+        """
 
 
 class Interruptions(Protocol):

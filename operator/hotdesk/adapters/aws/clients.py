@@ -19,7 +19,7 @@ from botocore.credentials import (
 
 from hotdesk.adapters.aws.answers import read_auto_scaling_leanly, read_ec2_leanly
 
-Service = Literal["autoscaling", "ec2", "sqs"]
+Service = Literal["autoscaling", "cloudwatch", "ec2", "s3", "sns", "sqs"]
 
 _LEAN: Final[Mapping[Service, Callable[[Any], None]]] = {
     "ec2": read_ec2_leanly,
@@ -70,9 +70,8 @@ class Clients:
         client: Any = self._session.client(
             service, endpoint_url=self._target.endpoint_url, config=self._config(attempts=attempts)
         )
-        read_leanly = _LEAN.get(service)
-        if read_leanly is not None:
-            read_leanly(client)
+        if service in _LEAN:
+            _LEAN[service](client)
         return client
 
     def _config(self, *, attempts: int) -> Config:

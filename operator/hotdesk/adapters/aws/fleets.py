@@ -8,6 +8,7 @@ from hotdesk.adapters.aws.calls import THREADS, Calls, OnCall
 from hotdesk.adapters.aws.clients import Clients, Target, Timeouts
 from hotdesk.adapters.aws.fleet import AwsFleet
 from hotdesk.adapters.aws.interruptions import AwsInterruptions
+from hotdesk.adapters.aws.meter import AwsMeter
 from hotdesk.adapters.aws.vault import AwsVault
 
 
@@ -52,6 +53,11 @@ class AwsFleets:
         if target not in self._interruptions:
             self._interruptions[target] = AwsInterruptions(target, on_call=self._on_call, gate=self._gate)
         return self._interruptions[target]
+
+    def meter(self, *, region: str, endpoint_url: str | None, role_arn: str | None) -> AwsMeter:
+        """Return the meter of processors; it shares threads, clients and credentials with the Fleet."""
+        target = Target(region=region, endpoint_url=endpoint_url, role_arn=role_arn)
+        return AwsMeter(self._of(target).calls)
 
     def close(self) -> None:
         """Take no more calls. The process can end once the calls on their way have ended or timed out."""

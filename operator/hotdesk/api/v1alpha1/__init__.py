@@ -32,6 +32,7 @@ from hotdesk.api.v1alpha1.machine import (
     Saved,
     Stop,
     StopReason,
+    Used,
 )
 from hotdesk.api.v1alpha1.machinepool import (
     Access,
@@ -117,6 +118,7 @@ __all__ = [
     "StopReason",
     "TcpSocket",
     "Usage",
+    "Used",
     "Webhook",
     "Workspace",
     "WorkspaceActivity",

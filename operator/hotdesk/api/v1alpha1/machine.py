@@ -79,8 +79,21 @@ class Owed(ApiModel):
     """When it left: only what was saved after it holds everything."""
     backup: bool = False
     """Whether its files are to be saved before the machine ends."""
-    since: MicroTime | None = None
-    """Since when the time on this machine is still to be written into the ledger."""
+
+
+class Used(ApiModel):
+    """A stretch of time in which the machine ran for a workspace, and which is still to be accounted for."""
+
+    slot: Annotated[int, Field(ge=0, le=99)]
+    """The slot it had."""
+    workspace: ClaimedBy
+    """The workspace that had it; it may be gone."""
+    owner: Annotated[str, Field(max_length=128)]
+    """The workspace's owner."""
+    since: MicroTime
+    """Since when."""
+    until: MicroTime | None = None
+    """Until when, once the machine has run again after it: before that, it is the machine's own end."""
 
 
 class Saved(ApiModel):
@@ -163,6 +176,8 @@ class MachineSpec(ApiModel):
     """Set when the machine is to be stopped; taken away when it is to run again."""
     owed: Annotated[tuple[Owed, ...], Field(max_length=100, json_schema_extra=marks(map_keys=["slot"]))] = ()
     """What is still to be done for workspaces that have left, before the machine may end."""
+    used: Annotated[tuple[Used, ...], Field(max_length=1000)] = ()
+    """Time that is still to be counted and written into the ledger, before the record may go."""
     reap: Reap | None = None
     """Set when the machine is to be terminated. One-way, and never together with claims."""
 
