@@ -5,6 +5,7 @@ import logging
 from collections.abc import Callable
 from typing import assert_never
 
+from hotdesk.actors.adopting import Adopting
 from hotdesk.actors.backoff import Backoff
 from hotdesk.actors.changing import Changes
 from hotdesk.actors.claiming import Claiming
@@ -16,11 +17,13 @@ from hotdesk.actors.troubles import Troubles
 from hotdesk.actors.world import World
 from hotdesk.core.actions import (
     Action,
+    AdoptInstance,
     ArchiveMachine,
     BackUp,
     CheckClaims,
     CheckSeat,
     ClaimSlots,
+    CondemnInstance,
     DetachMachines,
     FindFiles,
     FinishStop,
@@ -84,6 +87,7 @@ class Effects:
         self.resting = Resting(facts, world)
         self.keeping = Keeping(facts, world)
         self.machines = MachineRecords(facts, world)
+        self.adopting = Adopting(facts, world)
         self.pool = PoolRecord(facts, world)
         self.changes = Changes(facts, world, self.pool)
         self.troubles = Troubles()
@@ -163,7 +167,7 @@ class Effects:
         if isinstance(action, SHOWS_IN_AWS):
             self._aws_changed()
 
-    async def _execute(self, action: Action) -> bool:  # noqa: C901, PLR0912  # one case an action, checked for completeness
+    async def _execute(self, action: Action) -> bool:  # noqa: C901, PLR0912, PLR0915  # one case an action, checked for completeness
         """Carry out one action; False says that it settled nothing and should not be repeated at once."""
         match action:
             case ClaimSlots():
@@ -184,6 +188,8 @@ class Effects:
                 self.ready.discard(action.machine.metadata.name)
             case ReapMachine():
                 await self.machines.reap(action)
+            case AdoptInstance() | CondemnInstance():
+                return await self.adopting.carry_out(action)
             case ForgetMachine():
                 await self.machines.forget(action)
             case ProbeMachine():

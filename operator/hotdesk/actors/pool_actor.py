@@ -321,6 +321,7 @@ class PoolActor:
             "waiting": len(facts.waiting),
             "quarantined": totals.quarantined,
             "machines": totals.live,
+            "leaked": upkeep.leaked,
         }
         metrics.pool_counts(pool=self.name, counts=counts)
         now = self._world.clock.now()

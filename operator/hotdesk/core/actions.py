@@ -146,6 +146,36 @@ class ReapMachine:
 
 
 @dataclass(frozen=True, slots=True)
+class AdoptInstance:
+    """Create the record of an instance that nobody knew, with the claims that its tags name."""
+
+    name: str
+    zone: str
+    slots: int
+    claims: tuple[Claim, ...]
+
+    @property
+    def key(self) -> Key:
+        """One write to a machine at a time."""
+        return "machine", self.name
+
+
+@dataclass(frozen=True, slots=True)
+class CondemnInstance:
+    """Create the record of an instance that nobody knew, to be ended, if all that its tags name are gone."""
+
+    name: str
+    zone: str
+    slots: int
+    claims: tuple[Claim, ...]
+
+    @property
+    def key(self) -> Key:
+        """One write to a machine at a time."""
+        return "machine", self.name
+
+
+@dataclass(frozen=True, slots=True)
 class ForgetMachine:
     """Delete the record of a machine that EC2 has terminated."""
 
@@ -464,6 +494,8 @@ Action = (
     | RegisterMachine
     | ReportMachine
     | ReapMachine
+    | AdoptInstance
+    | CondemnInstance
     | ForgetMachine
     | ProbeMachine
     | ReportPool

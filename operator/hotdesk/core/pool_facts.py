@@ -11,11 +11,12 @@ from hotdesk.core.eligibility import Obstacle, Surroundings, obstacle_of
 from hotdesk.core.facts import Group, Instance, Member, Observation
 from hotdesk.core.life_book import LifeBook
 from hotdesk.core.offers import Offers
+from hotdesk.core.orphans import Orphans
 from hotdesk.core.queue import Ticket
 from hotdesk.core.quota import OwnerQuota, Rank
 from hotdesk.core.rest import is_moving
 from hotdesk.core.standing import NOTHING, Share, Standing, is_exposed, is_leaving, is_sharable, share_of, standing_of
-from hotdesk.core.tags import POOL_TAG, missing_tags
+from hotdesk.core.tags import GROUP_TAG, POOL_TAG, missing_tags
 from hotdesk.core.terms import wants_machine
 
 LOST = frozenset({Standing.LEAVING, Standing.GONE})
@@ -67,6 +68,7 @@ class PoolFacts:
     unsecured: set[str] = field(default_factory=set)  # claimed, and not yet known to be tagged and out of the group
     detached: set[str] = field(default_factory=set)  # claimed and out of the group, which their record does not say yet
     doomed: set[str] = field(default_factory=set)  # announced to be taken by AWS, alive, and not being reaped
+    orphans: Orphans = field(default_factory=Orphans)
     claims_of: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))  # UID -> machines
     seats: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))  # machine -> UIDs published on it
     unsettled_machines: set[str] = field(default_factory=set)  # whose claims are to be looked at
@@ -161,6 +163,7 @@ class PoolFacts:
         affected = _claimants(known) | _claimants(machine)
         self._forget_claims(known)
         self.machines[name] = machine
+        self.orphans.forget(name)
         for claim in machine.spec.claims:
             self.claims_of[claim.workspace.uid].add(name)
         self._weigh(name)
@@ -227,6 +230,9 @@ class PoolFacts:
         else:
             expected = set(observation.asked)
             self.instances.update(observation.instances)
+        if observation.complete:
+            unknown = observation.instances.keys() - self.machines.keys() - self.members.keys()
+            self.orphans.look((name for name in unknown if self.is_orphan(name)), at=observation.started_at)
         self._count_absences(expected - set(observation.instances), observation.started_at)
         for name in observation.instances:
             self._absences.pop(name, None)
@@ -257,6 +263,14 @@ class PoolFacts:
         acted = self.acted_at.get(name)
         return acted is not None and (self.observation is None or self.observation.started_at < acted)
 
+    def is_orphan(self, name: str) -> bool:
+        """Tell whether an instance lives, was launched for this pool, and has neither record, group nor user."""
+        instance = self.instances.get(name)
+        if instance is None or not instance.state.is_live or instance.tags.get(POOL_TAG) != self.name:
+            return False
+        is_known = name in self.machines or name in self.members or name in self.seats
+        return not is_known and GROUP_TAG not in instance.tags
+
     def tagged(self, ids: Iterable[str], tags: Mapping[str, str]) -> None:
         """Take in that AWS accepted these tags."""
         for name in ids:
@@ -270,7 +284,7 @@ class PoolFacts:
         seen = {*self.members, *self.instances, *self.machines}
         self.group, self.members, self.observation, self.is_surveyed = None, {}, None, False
         self.capacity_answered_at = None
-        for kept in (self.instances, self._absences, self.acted_at):
+        for kept in (self.instances, self._absences, self.acted_at, self.orphans.seen):
             kept.clear()
         for name in seen:
             self._weigh(name)
