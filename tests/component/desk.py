@@ -15,8 +15,8 @@ from fakes.apiserver.server import FakeApiServer
 from fakes.awsworld import Delays
 from fakes.fleet import FakeFleet, FakeFleets
 from fakes.interruptions import FakeInterruptions
-from fakes.vault import FakeVault
 from fakes.notices import Notices
+from fakes.vault import FakeVault
 from hotdesk.actors.directory import Directory
 from hotdesk.actors.gate import LeaseGate, OpenGate
 from hotdesk.actors.world import Pace, World

@@ -57,6 +57,8 @@ def has_users(machine: "LawMachine") -> bool:
 class LawMachine(RuleBasedStateMachine):
     """One world and everything that may happen in it. The rules are the story; the witness judges every write of it."""
 
+    ended: Callable[[SimWorld], None] = staticmethod(lambda _world: None)  # told of each world that ended
+
     def __init__(self) -> None:
         super().__init__()
         self.world: SimWorld | None = None
@@ -104,6 +106,7 @@ class LawMachine(RuleBasedStateMachine):
                 self.settle()
         finally:
             self.world.__exit__()
+            self.ended(self.world)
 
     def settle(self) -> None:
         """Let everything be well again: within a bound of time the world must be at rest, with no law broken."""
