@@ -63,21 +63,13 @@ class PoolFacts:
     waiting: dict[str, Ticket] = field(default_factory=dict)  # by UID: may be served, and is not
     held: dict[str, Obstacle] = field(default_factory=dict)  # by UID: may not be served, and why
     counted: int = 0  # members that desired capacity counts, claimed ones included
-<<<<<<< HEAD
-    unprotected: set[str] = field(default_factory=set)  # members in service that scale-in could end
-    unlabelled: set[str] = field(default_factory=set)  # members without the pool's tag
-    unregistered: set[str] = field(default_factory=set)  # members that have no record yet
-    unsecured: set[str] = field(default_factory=set)  # claimed, and not yet known to be tagged and out of the group
-    detached: set[str] = field(default_factory=set)  # claimed and out of the group, which their record does not say yet
-    doomed: set[str] = field(default_factory=set)  # announced to be taken by AWS, alive, and not being reaped
-    orphans: Orphans = field(default_factory=Orphans)
-=======
     unprotected: Names = field(default_factory=Names)  # members in service that scale-in could end
     unlabelled: Names = field(default_factory=Names)  # members without the pool's tag
     unregistered: Names = field(default_factory=Names)  # members that have no record yet
     unsecured: Names = field(default_factory=Names)  # claimed, and not yet known to be tagged and out of the group
     detached: Names = field(default_factory=Names)  # claimed and out of the group, which their record does not say yet
->>>>>>> h-laws
+    doomed: Names = field(default_factory=Names)  # announced to be taken by AWS, alive, and not being reaped
+    orphans: Orphans = field(default_factory=Orphans)
     claims_of: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))  # UID -> machines
     seats: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))  # machine -> UIDs published on it
     unsettled_machines: Names = field(default_factory=Names)  # whose claims are to be looked at
@@ -85,7 +77,7 @@ class PoolFacts:
     unreported: Names = field(default_factory=Names)  # UIDs whose status may be out of date
     serving: set[str] = field(default_factory=set)  # UIDs that a claim under way will publish
     busy: set[str] = field(default_factory=set)  # machines that a claim under way writes to
-    resting: set[str] = field(default_factory=set)  # UIDs that have no machine and want none
+    resting: Names = field(default_factory=Names)  # UIDs that have no machine and want none
     life: LifeBook = field(default_factory=LifeBook)
     quota: OwnerQuota = field(init=False)
     _shares: dict[str, Share] = field(default_factory=dict)
@@ -120,7 +112,7 @@ class PoolFacts:
         if before is None or pool is None or _life(before) != _life(pool):
             for name in self.machines:
                 self._weigh(name)
-            self.life.astir |= self.workspaces.keys()
+            self.life.astir |= Names(self.workspaces)
 
     def set_surroundings(self, surroundings: Surroundings) -> None:
         """Take in namespaces, priorities and the pool's rival."""
