@@ -4,7 +4,9 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
 from hotdesk.api.v1alpha1 import Claim, Machine, Usage, Used
+from hotdesk.core.facts import Instance, InstanceState
 
+_RUNS = frozenset({InstanceState.PENDING, InstanceState.RUNNING})
 _MINUTE = timedelta(minutes=1)
 _SECOND = timedelta(seconds=1)
 _TICK = timedelta(microseconds=1)
@@ -61,6 +63,16 @@ def end_of(*, told: datetime | None, seen: datetime) -> datetime:
     stored (Machine.status.stoppedAt, Used.until) before anything is made of it.
     """
     return seen if told is None else min(told, seen)
+
+
+def run_end(machine: Machine, instance: Instance | None, *, now: datetime) -> datetime | None:
+    """Return when the machine's latest run ended, as well as it is known now; None while it runs."""
+    if instance is None or instance.state in _RUNS:
+        return None
+    stop, stopped_at = machine.spec.stop, machine.status.stopped_at
+    if stop is None or stopped_at is None or stopped_at < stop.at:  # it is of an earlier stop
+        stopped_at = None
+    return end_of(told=instance.ended_at, seen=stopped_at or now)
 
 
 def claim_time(usage: Usage | None, *, now: datetime) -> datetime:

@@ -43,9 +43,11 @@ from hotdesk.api.v1alpha1.machinepool import (
     MachinePool,
     MachinePoolSpec,
     MachinePoolStatus,
+    OwnerSeconds,
     Quota,
     Readiness,
     TcpSocket,
+    Today,
 )
 from hotdesk.api.v1alpha1.schedule import Schedule
 from hotdesk.api.v1alpha1.selector import LabelSelector, LabelSelectorRequirement
@@ -98,6 +100,7 @@ __all__ = [
     "Next",
     "Notifications",
     "Owed",
+    "OwnerSeconds",
     "QueuePosition",
     "Quota",
     "Readiness",
@@ -113,6 +116,7 @@ __all__ = [
     "Stop",
     "StopReason",
     "TcpSocket",
+    "Today",
     "Usage",
     "Used",
     "Webhook",
