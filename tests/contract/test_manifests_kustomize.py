@@ -192,7 +192,9 @@ def _calls_to_aws():
                 for part in (node.args if isinstance(node, ast.Call) else ())
                 if isinstance(part, ast.Constant)
             ]
-            calls |= {f"{service}:{name}" for service, name in pairwise(words) if service in ("autoscaling", "ec2")}
+            calls |= {
+                f"{service}:{name}" for service, name in pairwise(words) if service in ("autoscaling", "ec2", "sqs")
+            }
     return calls
 
 

@@ -60,6 +60,7 @@ class LawMachine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.world: SimWorld | None = None
+        self.is_over = False  # nothing bad happens any more, whatever was meant to
 
     @initialize(
         seed=st.integers(0, 2**32),
@@ -108,6 +109,7 @@ class LawMachine(RuleBasedStateMachine):
         """Let everything be well again: within a bound of time the world must be at rest, with no law broken."""
         assert self.world is not None
         world = self.world
+        self.is_over = True
         self.people.calm_down()
         is_at_rest = world.until(
             lambda: bool(self.witness.broken) or not unrest(world), within=_SETTLES_WITHIN, every=10
@@ -298,7 +300,7 @@ class LawMachine(RuleBasedStateMachine):
         """Start one more. Two that ask nobody correct each other's reports for ever: that goes on for a while only."""
         operator = self.world.start_operator()
         if not self.world.shares and len(self.world.alive) > 1:
-            self.world.timeline.later(_BOTH_ACT_FOR, operator.kill)
+            self.world.timeline.later(_BOTH_ACT_FOR, lambda: self.world.alive[1:] and operator.kill())
 
     @precondition(lambda self: self.world.alive)
     @step(number=numbers, after=moments, replaced=st.booleans())
@@ -307,7 +309,7 @@ class LawMachine(RuleBasedStateMachine):
 
     def an_operator_is_killed_soon(self, number: int, after: float, *, replaced: bool) -> None:
         victim = self.world.alive[number % len(self.world.alive)]
-        self.world.timeline.later(after, lambda: self._killed(victim, replaced=replaced))
+        self.world.timeline.later(after, lambda: self.is_over or self._killed(victim, replaced=replaced))
 
     @precondition(lambda self: self.world.alive)
     @step(number=numbers)
@@ -324,7 +326,7 @@ class LawMachine(RuleBasedStateMachine):
     def an_operator_stands_still_soon(self, number: int, after: float, seconds: float) -> None:
         victim = self.world.alive[number % len(self.world.alive)]
         self.world.disturb()
-        self.world.timeline.later(after, victim.pause)
+        self.world.timeline.later(after, lambda: self.is_over or victim.pause())
         self.world.timeline.later(after + seconds, victim.go_on)
 
     @precondition(lambda self: self.world.alive)

@@ -32,6 +32,7 @@ class Claiming:
         self._facts = facts
         self._world = world
         self._log = claims
+        self._teller = world.teller
         self._reread = Rereader(facts, world.store)
         self._seen: dict[str, float] = {}  # UID -> when this process first saw the workspace, monotonic seconds
         self._writing: dict[str, asyncio.Task[None]] = {}
@@ -106,7 +107,9 @@ class Claiming:
         if task is not None:
             self._writing[uid] = task
         try:
-            self._take_in(await self._world.store.patch_workspace_status(workspace, status))
+            written = await self._world.store.patch_workspace_status(workspace, status)
+            self._take_in(written)
+            self._teller.changed(workspace, written, pool=self._facts.pool)
         except DOUBT as doubt:
             await self._reread.workspace(workspace, because=doubt)
         finally:
@@ -145,6 +148,7 @@ class Claiming:
             await self._reread.workspace(workspace, because=doubt)
             return
         self._take_in(published)
+        self._teller.changed(workspace, published, pool=pool)
         self._count(published, seat)
 
     def _take_in(self, written: Workspace) -> None:

@@ -1,7 +1,8 @@
-"""Who looks at which AWS: one observer for all pools that share a region and credentials."""
+"""Who looks at which AWS: one observer for all pools that share a region and credentials, one reader a queue."""
 
 import asyncio
 
+from hotdesk.actors.announcing import Announcing, FindHome
 from hotdesk.actors.observer import Observer
 from hotdesk.actors.pool_actor import PoolActor
 from hotdesk.actors.world import World
@@ -14,8 +15,9 @@ FleetKey = tuple[str, str | None, str | None]
 class Lookouts:
     """Makes observers when they are first needed."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, find_home: FindHome) -> None:
         self._world = world
+        self._announcing = Announcing(world, find_home)
         self._observers: dict[FleetKey, Observer] = {}
         self._looking: list[asyncio.Task[None]] = []
 
@@ -26,17 +28,24 @@ class Lookouts:
     def look(self, actor: PoolActor, pool: MachinePool) -> None:
         """Have the pool's AWS looked at for the actor: at once, and from now on."""
         self.look_away(actor)
+        self.listen(actor, pool)
         actor.watcher = self._observer(pool.spec.aws)
         actor.watcher.watch(actor)
 
+    def listen(self, actor: PoolActor, pool: MachinePool) -> None:
+        """Have the pool's queue of interruptions read for the actor, as its spec says now."""
+        self._announcing.listen(actor, pool)
+
     def look_away(self, actor: PoolActor) -> None:
-        """Have nothing looked at for the actor any more."""
+        """Have nothing looked at for the actor any more, and no queue read."""
+        self._announcing.ignore(actor)
         if actor.watcher is not None:
             actor.watcher.unwatch(actor)
             actor.watcher = None
 
     async def stop(self) -> None:
         """Look at nothing any more."""
+        await self._announcing.stop()
         for task in self._looking:
             task.cancel()
         await asyncio.gather(*self._looking, return_exceptions=True)

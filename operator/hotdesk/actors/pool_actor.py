@@ -3,19 +3,21 @@
 import asyncio
 import logging
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from hotdesk.actors.effects import Effects
+from hotdesk.actors.troubles import Troubles
 from hotdesk.actors.world import World
 from hotdesk.api.v1alpha1 import CapacityCall, Machine, MachinePool, Workspace
 from hotdesk.core import planner, seating
 from hotdesk.core.actions import ReportPool
+from hotdesk.core.announcements import Announcement
 from hotdesk.core.buffer import schedule_fault
 from hotdesk.core.capacity import Rise
 from hotdesk.core.eligibility import Surroundings
 from hotdesk.core.evidence import Evidence
-from hotdesk.core.facts import Group, Observation
+from hotdesk.core.facts import Group, Instance, Observation
 from hotdesk.core.planner import Memory
 from hotdesk.core.pool_facts import PoolFacts
 from hotdesk.core.securing import claimed_at
@@ -69,6 +71,8 @@ class PoolActor:
         self._next_report = 0.0  # monotonic seconds
         self._next_measure = 0.0  # monotonic seconds
         self._missed: set[str] = set()  # UIDs whose miss was counted
+        self._queue = Troubles()
+        self._announced: dict[str, datetime] = {}  # instances that AWS said something of, and when we heard it
 
     # -- news -------------------------------------------------------------------------------------------------------
 
@@ -120,6 +124,7 @@ class PoolActor:
             scaling_policies=observation.scaling_policies,
         )
         self._effects.troubles.clear("look")
+        self._announced = {name: at for name, at in self._announced.items() if at > observation.started_at}
         self.facts.observe(observation)
         self._news.set()
 
@@ -127,6 +132,25 @@ class PoolActor:
         """Take in that AWS could not be looked at: nothing is known anew, and people are told."""
         self._effects.troubles.note("look", error)
         self._news.set()
+
+    def announce(self, announcement: Announcement) -> None:
+        """Take in that AWS announced something about one of its machines; only a look tells what is true."""
+        instance = self.facts.instances.get(announcement.instance)
+        is_known = instance is not None and announcement.state == instance.state
+        if self._is_acting and not is_known:
+            self._announced[announcement.instance] = self._world.clock.now()
+            self._hurry()
+
+    def queue_answered(self, error: HotdeskError | None) -> None:
+        """Take in that the pool's queue was read, or why it could not be."""
+        if error is None:
+            self._queue.clear("queue")
+        else:
+            self._queue.note("queue", error)
+
+    def machine(self, name: str) -> tuple[Machine | None, Instance | None]:
+        """Return a machine's record, and what EC2 last showed of it."""
+        return self.facts.machines.get(name), self.facts.instances.get(name)
 
     def take_evidence(self, evidence: Evidence) -> None:
         """Take in what a machine answered when it was asked who is at work."""
@@ -169,13 +193,13 @@ class PoolActor:
         return facts.pool is None and not facts.workspaces and not facts.machines and not self.is_busy
 
     def interests(self, group: Group | None) -> frozenset[str]:
-        """Return the instances whose state it waits for: new ones, those about to serve, and those about to end.
+        """Return the instances whose state it waits for: new ones, those about to serve, to end, or in the news.
 
         A member that the group still shows as Pending is not asked about; nor is a claimed one, which leaves the
         group's list when it is detached.
         """
         facts = self.facts
-        names: set[str] = set()
+        names: set[str] = self._announced.keys() & facts.machines.keys()
         for standing in _IN_MOTION:
             names |= facts.by_standing[standing]
         members = group.members if group is not None else {}
@@ -251,6 +275,7 @@ class PoolActor:
             boots=self._effects.machines.boots,
             ready=frozenset(self._effects.ready),
             troubles=self._effects.troubles.told(),
+            queue_troubles=self._queue.told(),
             stats=self._effects.claims.summary(),
             capacity_call=late_call,
         )

@@ -16,6 +16,8 @@ class Question:
     region: str
     endpoint_url: str | None = None  # of AWS, as the pool says
     role_arn: str | None = None
+    idle_timeout: timedelta | None = None  # the shortest of those who work there: answers must be newer than a tenth
+    is_urgent: bool = False  # a decision waits for the answer: ask soon
 
 
 @dataclass(frozen=True, slots=True)

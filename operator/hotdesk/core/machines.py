@@ -98,10 +98,13 @@ def plan_probes(facts: PoolFacts, *, ready: frozenset[str], now: datetime) -> It
 
 
 def plan_reaps(facts: PoolFacts, sizing: Sizing, boots: BootRecord, *, now: datetime) -> Iterator[ReapMachine]:
-    """Decide which unclaimed machines are given back: broken ones, then what is more than wanted."""
+    """Decide which unclaimed machines are given back: broken and doomed ones, then what is more than wanted."""
     if facts.pool is not None and boots.may_replace(deadline=deadline_of(facts), now=now):
         for name in islice(facts.by_standing[Standing.QUARANTINED], 1 if boots.failures > FAILURES_IN_A_ROW else None):
             yield ReapMachine(machine=facts.machines[name], reason="NotReady")
+    for name in facts.by_standing[Standing.DOOMED]:
+        if name not in facts.busy:  # its replacement is launched before AWS takes it
+            yield ReapMachine(machine=facts.machines[name], reason="Interrupted")
     reason = _why_surplus(facts)
     for name in islice(_dispensable(facts), sizing.surplus):
         if name in facts.busy:

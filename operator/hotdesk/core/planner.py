@@ -25,6 +25,7 @@ class Memory:
     boots: BootRecord = field(default_factory=BootRecord)
     ready: frozenset[str] = frozenset()  # booting machines whose probe succeeded
     troubles: tuple[Trouble, ...] = ()  # what AWS refuses at the moment
+    queue_troubles: tuple[Trouble, ...] = ()  # why its queue of interruptions cannot be read
     failures: tuple[LaunchFailure, ...] = ()
     scaling_policies: tuple[str, ...] = ()
     stats: ClaimStats | None = None
@@ -76,6 +77,7 @@ def plan_upkeep(facts: PoolFacts, memory: Memory, *, now: datetime) -> Upkeep:
         sizing=sizing,
         set_up_faults=set_up.faults,
         troubles=memory.troubles,
+        queue_troubles=memory.queue_troubles,
         failures=memory.failures,
         stats=memory.stats,
         capacity_call=memory.capacity_call,

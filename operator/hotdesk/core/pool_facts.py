@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from hotdesk.api.v1alpha1 import Machine, MachinePool, Workspace
+from hotdesk.core.doomed import doom_of
 from hotdesk.core.eligibility import Obstacle, Surroundings, obstacle_of
 from hotdesk.core.facts import Group, Instance, Member, Observation
 from hotdesk.core.life_book import LifeBook
@@ -18,6 +19,7 @@ from hotdesk.core.tags import POOL_TAG, missing_tags
 from hotdesk.core.terms import wants_machine
 
 LOST = frozenset({Standing.LEAVING, Standing.GONE})
+_ENDING = LOST | {Standing.REAPING}
 
 # EC2 may not know an instance for moments after its launch, and forgets a terminated one after about an hour.
 _ABSENT_LOOKS = 3
@@ -64,6 +66,7 @@ class PoolFacts:
     unregistered: set[str] = field(default_factory=set)  # members that have no record yet
     unsecured: set[str] = field(default_factory=set)  # claimed, and not yet known to be tagged and out of the group
     detached: set[str] = field(default_factory=set)  # claimed and out of the group, which their record does not say yet
+    doomed: set[str] = field(default_factory=set)  # announced to be taken by AWS, alive, and not being reaped
     claims_of: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))  # UID -> machines
     seats: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))  # machine -> UIDs published on it
     unsettled_machines: set[str] = field(default_factory=set)  # whose claims are to be looked at
@@ -299,6 +302,8 @@ class PoolFacts:
         is_used = after in (Standing.CLAIMED, Standing.OWING)
         is_out = is_used and member is None and instance is not None
         has_tags = machine is not None and instance is not None and not missing_tags(machine, instance)
+        is_doomed = machine is not None and after not in _ENDING and doom_of(machine, instance) is not None
+        _sort(self.doomed, name, is_doomed)
         _sort(self.unsecured, name, is_used and not (is_out and has_tags))
         _sort(
             self.detached,

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 
 from hotdesk.api.v1alpha1 import Machine
+from hotdesk.core.doomed import doom_of
 from hotdesk.core.facts import Instance, InstanceState, Member
 from hotdesk.core.rest import is_asleep
 
@@ -18,6 +19,7 @@ class Standing(Enum):
     IDLE = auto()  # may be handed out now
     CLAIMED = auto()  # holds at least one claim and is alive
     QUARANTINED = auto()  # missed its readiness deadline
+    DOOMED = auto()  # unclaimed, and AWS has announced that it takes it: neither supply nor to be handed out
     STRAY = auto()  # unclaimed, alive and outside the group: somebody took it out; not ours to give or to end
     OWING = auto()  # to be terminated once what it owes is settled: its files are saved
     REAPING = auto()  # to be terminated, whatever happens
@@ -45,6 +47,8 @@ def standing_of(
         return Standing.UNSEEN
     if member is None:
         return Standing.STRAY
+    if doom_of(machine, instance) is not None:
+        return Standing.DOOMED
     ready = machine.status.ready_at is not None and is_running(instance) and is_safe_member(member)
     return Standing.IDLE if ready else Standing.BOOTING
 
@@ -136,7 +140,7 @@ def share_of(
     return Share(
         live=live,
         outside=live - counted,
-        supply=counted if machine.spec.reap is None else 0,
+        supply=counted if machine.spec.reap is None and standing is not Standing.DOOMED else 0,
         idle=slots if standing is Standing.IDLE else 0,
         booting=slots if standing is Standing.BOOTING else 0,
         claimed=len(machine.spec.claims) if is_claimed else 0,
@@ -148,7 +152,7 @@ def share_of(
 
 def is_sharable(machine: Machine, member: Member | None, instance: Instance | None) -> bool:
     """Tell whether a claimed machine's free slots may be handed out."""
-    if machine.spec.stop is not None:
+    if machine.spec.stop is not None or doom_of(machine, instance) is not None:
         return False
     return machine.status.ready_at is not None and is_running(instance) and (member is None or is_safe_member(member))
 

@@ -20,6 +20,8 @@ from hotdesk.api.v1alpha1.lifecycle import (
 from hotdesk.api.v1alpha1.machine import (
     Claim,
     ClaimedBy,
+    Interruption,
+    InterruptionReason,
     Machine,
     MachinePhase,
     MachineSpec,
@@ -86,6 +88,8 @@ __all__ = [
     "CpuEvidence",
     "HttpActivityProbe",
     "HttpGet",
+    "Interruption",
+    "InterruptionReason",
     "JupyterProbe",
     "LabelSelector",
     "LabelSelectorRequirement",

@@ -12,7 +12,8 @@ from hotdesk.api.wire import ApiModel, MicroTime, Time
 MachinePhase = Literal[
     "Booting", "Idle", "Claimed", "Quarantined", "Stopping", "Stopped", "Starting", "Reaping", "Terminated"
 ]
-ReapReason = Literal["Used", "Surplus", "NotReady", "Lost", "PoolDeleted", "Archived", "Leaked"]
+ReapReason = Literal["Used", "Surplus", "NotReady", "Lost", "PoolDeleted", "Archived", "Leaked", "Interrupted"]
+InterruptionReason = Literal["SpotInterruption", "Maintenance"]
 StopReason = Literal["Idle", "Halted", "MaxLifetime", "Interrupted"]
 
 
@@ -46,7 +47,8 @@ class Reap(ApiModel):
     reason: ReapReason
     """Used: its workspaces are gone. Surplus: more idle than wanted. NotReady: it missed the readiness deadline.
     Lost: the instance is gone. PoolDeleted: its pool is. Archived: its workspaces' files are kept elsewhere.
-    Leaked: nobody knew it, and its pool has such instances terminated."""
+    Leaked: nobody knew it, and its pool has such instances terminated. Interrupted: nobody had claimed it, and AWS is
+    about to take it."""
     at: Time
     """When it was decided."""
 
@@ -111,6 +113,17 @@ class Saved(ApiModel):
     """When it was verified."""
     size: Annotated[int, Field(ge=0)] = 0
     """Bytes."""
+
+
+class Interruption(ApiModel):
+    """AWS has announced that it takes the machine. A later start of the machine voids it."""
+
+    reason: InterruptionReason
+    """SpotInterruption: spot capacity is taken back. Maintenance: the host is retired, stopped or rebooted."""
+    announced_at: MicroTime
+    """When AWS said so."""
+    at: MicroTime
+    """When it happens: two minutes after a spot warning, days or weeks after maintenance was scheduled."""
 
 
 class MachineSpec(ApiModel):
@@ -199,6 +212,8 @@ class MachineStatus(ApiModel):
     """The verified backups of what is on its disk."""
     ready_at: MicroTime | None = None
     """When it first passed the pool's readiness probe."""
+    interruption: Interruption | None = None
+    """What AWS has announced; such a machine is handed out to nobody any more."""
     conditions: Conditions = ()
     """Ready: it passed the readiness probe. Secured: it is claimed, tagged and out of the group's reach."""
 
