@@ -46,11 +46,18 @@ class OwnerMinutes:
         self.limit = limit
         self._reckon()
 
-    def take_ended(self, ended: Mapping[str, timedelta], *, midnight: datetime | None) -> None:
-        """Take in what was used, by owner, in stretches that are off the machines' records, on the day of `midnight`."""
-        if (ended, midnight) != (self._ended, self._ended_on):
-            self._ended, self._ended_on = ended, midnight
-            self._reckon()
+    def take_ended(self, ended: Mapping[str, timedelta], *, midnight: datetime | None) -> set[str]:
+        """Take in what owners have used, off the machines' records, on the day of `midnight`; return as `put`."""
+        is_of_today = midnight is not None and midnight == self.midnight
+        before = self._ended if self._ended_on == self.midnight else {}
+        self._ended, self._ended_on = ended, midnight
+        after = ended if is_of_today else {}
+        changed = {owner for owner in before.keys() | after.keys() if before.get(owner) != after.get(owner)}
+        if self.midnight is None:
+            return set()  # the first turn counts it
+        for owner in changed:
+            self._owners.setdefault(owner, _Owner()).ended = after.get(owner, _ZERO)
+        return self._judge(changed)
 
     def put(self, stretch: Stretch) -> set[str]:
         """Take in a stretch of time; return the owners that are at the limit now and were not, or the other way."""
@@ -73,13 +80,14 @@ class OwnerMinutes:
 
     def turn(self, now: datetime) -> set[str]:
         """Let it be now; return the owners that are at the limit now and were not, or the other way."""
+        is_back = self._now is not None and now < self._now  # a clock stepped
         self._now = now
         if self.midnight != midnight_before(now):
             self.midnight = midnight_before(now)
             before = set(self._used_up)
             self._reckon()
             return before ^ self._used_up
-        due: set[str] = set()
+        due = set(self._used_up) if is_back else set[str]()
         while self._due and self._due[0][0] <= now:
             due.add(heapq.heappop(self._due)[1])
         return self._judge(due)

@@ -4,10 +4,11 @@ from bisect import bisect_left, insort
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from hotdesk.api.v1alpha1 import Quota
+from hotdesk.api.v1alpha1 import Quota, Today
 from hotdesk.core.eligibility import Obstacle
 from hotdesk.core.minutes import OwnerMinutes
 from hotdesk.core.stretches import DAY, Stretch
+from hotdesk.core.today import ended_of
 
 NO_QUOTA = Quota()
 _MINUTE = timedelta(minutes=1)
@@ -109,6 +110,14 @@ class OwnerQuota:
     def drop(self, key: str) -> set[str]:
         """Take out a stretch that is counted elsewhere."""
         return self._redraw_all(self.minutes.drop(key))
+
+    def take_today(self, today: Today | None) -> set[str]:
+        """Take in what the pool's status says of the day; what it counts is not counted here once more."""
+        ended, midnight = ended_of(today)
+        changed = self.minutes.take_ended(ended, midnight=midnight)
+        for key in today.counted if today is not None else ():
+            changed ^= self.minutes.drop(key)
+        return self._redraw_all(changed)
 
     def obstacle(self, uid: str) -> Obstacle | None:
         """Return what keeps a workspace that was counted from being served, or None if it is within the quota."""
