@@ -1,10 +1,13 @@
 """Who used a machine, from when to when, and what that adds up to for its workspace."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
 from hotdesk.api.v1alpha1 import Claim, Machine, Usage, Used
+from hotdesk.core.facts import Instance, InstanceState
 
+_RUNS = frozenset({InstanceState.PENDING, InstanceState.RUNNING})
 _MINUTE = timedelta(minutes=1)
 _SECOND = timedelta(seconds=1)
 _TICK = timedelta(microseconds=1)
@@ -63,6 +66,16 @@ def end_of(*, told: datetime | None, seen: datetime) -> datetime:
     return seen if told is None else min(told, seen)
 
 
+def run_end(machine: Machine, instance: Instance | None, *, now: datetime) -> datetime | None:
+    """Return when the machine's latest run ended, as well as it is known now; None while it runs."""
+    if instance is None or instance.state in _RUNS:
+        return None
+    stop, stopped_at = machine.spec.stop, machine.status.stopped_at
+    if stop is None or stopped_at is None or stopped_at < stop.at:  # it is of an earlier stop
+        stopped_at = None
+    return end_of(told=instance.ended_at, seen=stopped_at or now)
+
+
 def claim_time(usage: Usage | None, *, now: datetime) -> datetime:
     """Return the time to write into a new claim: now, but after every interval of the workspace that was counted.
 
@@ -73,10 +86,33 @@ def claim_time(usage: Usage | None, *, now: datetime) -> datetime:
     return max(now, usage.last_interval + _TICK)
 
 
-def used_of(machine: Machine, claim: Claim) -> Used:
+def used_of(machine: Machine, claim: Claim, instance: Instance | None) -> Used:
     """Return what a machine that ceases to run for a claim has to remember of it."""
-    since = start_of(claimed_at=claim.claimed_at, launched_at=machine.status.launched_at)
+    launched_at = machine.status.launched_at if instance is None else instance.launched_at
+    since = start_of(claimed_at=claim.claimed_at, launched_at=launched_at)
     return Used(slot=claim.slot, workspace=claim.workspace, owner=claim.owner, since=since)
+
+
+def used_before_start(
+    machine: Machine, instance: Instance, usages: Mapping[str, Usage | None], *, now: datetime
+) -> tuple[Used, ...]:
+    """Return `spec.used` as it must be stored before a stopped machine is started: its run keeps its own end.
+
+    A run that nobody decided to end, since its user switched the machine off, is added; `usages` are those of the
+    machine's workspaces, by UID, and tell which run is counted already.
+    """
+    end = run_end(machine, instance, now=now)
+    if end is None:
+        return machine.spec.used
+    closed = [used if used.until is not None else used.model_copy(update={"until": end}) for used in machine.spec.used]
+    known = {(used.slot, used.since) for used in closed}
+    for claim in machine.spec.claims:
+        used = used_of(machine, claim, instance)
+        usage = usages.get(claim.workspace.uid)
+        is_counted = usage is not None and usage.last_interval is not None and usage.last_interval >= used.since
+        if (used.slot, used.since) not in known and not is_counted:
+            closed.append(used.model_copy(update={"until": max(used.since, end)}))
+    return tuple(closed)
 
 
 def interval_of(machine: Machine, used: Used, *, ended_at: datetime | None = None) -> Interval | None:

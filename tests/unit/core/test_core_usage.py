@@ -75,7 +75,7 @@ class TestTimes:
 class TestUsed:
     def test_what_was_used_becomes_the_interval_when_the_machine_has_ended(self):
         seen = machine(1, claims=[owned()], instance_type="t3.large", lifecycle="spot")
-        used = used_of(seen, seen.spec.claims[0])
+        used = used_of(seen, seen.spec.claims[0], None)
         assert interval_of(seen, used) is None
         made = interval_of(seen, used, ended_at=after(90))
         assert made == interval(
@@ -84,11 +84,11 @@ class TestUsed:
 
     def test_it_begins_with_the_latest_start_of_the_machine(self):
         woken = machine(1, claims=[owned()], launched_at=after(3600))
-        assert used_of(woken, woken.spec.claims[0]).since == after(3600)
+        assert used_of(woken, woken.spec.claims[0], None).since == after(3600)
 
     def test_an_end_that_the_machine_remembers_is_not_replaced_by_that_of_a_later_run(self):
         seen = machine(1, claims=[owned()])
-        used = used_of(seen, seen.spec.claims[0]).model_copy(update={"until": after(30)})
+        used = used_of(seen, seen.spec.claims[0], None).model_copy(update={"until": after(30)})
         for later in (None, after(9000)):
             made = interval_of(seen, used, ended_at=later)
             assert made is not None
@@ -96,7 +96,7 @@ class TestUsed:
 
     def test_an_end_before_the_start_makes_an_empty_interval_and_is_not_lost(self):
         seen = machine(1, claims=[owned(at=after(60))])
-        made = interval_of(seen, used_of(seen, seen.spec.claims[0]), ended_at=NOW)
+        made = interval_of(seen, used_of(seen, seen.spec.claims[0], None), ended_at=NOW)
         assert made is not None
         assert (made.started_at, made.ended_at) == (after(60), after(60))
 

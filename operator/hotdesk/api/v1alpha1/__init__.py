@@ -45,9 +45,11 @@ from hotdesk.api.v1alpha1.machinepool import (
     MachinePool,
     MachinePoolSpec,
     MachinePoolStatus,
+    OwnerSeconds,
     Quota,
     Readiness,
     TcpSocket,
+    Today,
 )
 from hotdesk.api.v1alpha1.schedule import Schedule
 from hotdesk.api.v1alpha1.selector import LabelSelector, LabelSelectorRequirement
@@ -102,6 +104,7 @@ __all__ = [
     "Next",
     "Notifications",
     "Owed",
+    "OwnerSeconds",
     "QueuePosition",
     "Quota",
     "Readiness",
@@ -117,6 +120,7 @@ __all__ = [
     "Stop",
     "StopReason",
     "TcpSocket",
+    "Today",
     "Usage",
     "Used",
     "Webhook",
