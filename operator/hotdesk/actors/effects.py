@@ -85,7 +85,7 @@ class Effects:
         self.claims = ClaimLog()
         self.claiming = Claiming(facts, world, self.claims)
         self.resting = Resting(facts, world)
-        self.keeping = Keeping(facts, world)
+        self.keeping = Keeping(facts, world, report=self.claiming.report)
         self.machines = MachineRecords(facts, world)
         self.adopting = Adopting(facts, world)
         self.pool = PoolRecord(facts, world)
