@@ -33,11 +33,15 @@ test: $(READY) ## Run every check and test (builds the control plane the first t
 
 .PHONY: test-fast
 test-fast: $(READY) ## Run what needs no control plane
-	@$(BIN)/python -m pytest -m "not stack and not laws"
+	@$(BIN)/python -m pytest -m "not stack and not laws" --ignore=tests/editors
 
 .PHONY: test-laws
 test-laws: $(READY) ## Run the law machine's short run, and have it find the planted bugs
 	@$(BIN)/python -m pytest -m laws tests/laws
+
+.PHONY: test-editors
+test-editors: $(READY) ## Ask a real Jupyter server and a real code-server who is at work (needs node and npm; 7 minutes)
+	@$(BIN)/python -m pytest -m "editors or not editors" tests/editors
 
 .PHONY: soak
 soak: $(READY) ## Let the law machine run on random seeds (SOAK_MINUTES=30)

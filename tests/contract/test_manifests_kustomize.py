@@ -18,7 +18,7 @@ pytestmark = pytest.mark.stack
 DEPLOY = Path(__file__).parents[2] / "deploy"
 AWS_ADAPTER = Path(__file__).parents[2] / "operator" / "hotdesk" / "adapters" / "aws"
 OPERATOR = "system:serviceaccount:hotdesk-system:hotdesk"
-SERVICES = ("autoscaling", "ec2", "sns")
+SERVICES = ("autoscaling", "cloudwatch", "ec2", "s3", "sns", "sqs", "ssm")
 KUSTOMIZATIONS = ["kustomize", "kind", "examples/eks-irsa"]
 
 MAY = [

@@ -57,9 +57,12 @@ def has_users(machine: "LawMachine") -> bool:
 class LawMachine(RuleBasedStateMachine):
     """One world and everything that may happen in it. The rules are the story; the witness judges every write of it."""
 
+    ended: Callable[[SimWorld], None] = staticmethod(lambda _world: None)  # told of each world that ended
+
     def __init__(self) -> None:
         super().__init__()
         self.world: SimWorld | None = None
+        self.is_over = False  # nothing bad happens any more, whatever was meant to
 
     @initialize(
         seed=st.integers(0, 2**32),
@@ -103,11 +106,13 @@ class LawMachine(RuleBasedStateMachine):
                 self.settle()
         finally:
             self.world.__exit__()
+            self.ended(self.world)
 
     def settle(self) -> None:
         """Let everything be well again: within a bound of time the world must be at rest, with no law broken."""
         assert self.world is not None
         world = self.world
+        self.is_over = True
         self.people.calm_down()
         is_at_rest = world.until(
             lambda: bool(self.witness.broken) or not unrest(world), within=_SETTLES_WITHIN, every=10
@@ -298,7 +303,7 @@ class LawMachine(RuleBasedStateMachine):
         """Start one more. Two that ask nobody correct each other's reports for ever: that goes on for a while only."""
         operator = self.world.start_operator()
         if not self.world.shares and len(self.world.alive) > 1:
-            self.world.timeline.later(_BOTH_ACT_FOR, operator.kill)
+            self.world.timeline.later(_BOTH_ACT_FOR, lambda: self.world.alive[1:] and operator.kill())
 
     @precondition(lambda self: self.world.alive)
     @step(number=numbers, after=moments, replaced=st.booleans())
@@ -307,7 +312,7 @@ class LawMachine(RuleBasedStateMachine):
 
     def an_operator_is_killed_soon(self, number: int, after: float, *, replaced: bool) -> None:
         victim = self.world.alive[number % len(self.world.alive)]
-        self.world.timeline.later(after, lambda: self._killed(victim, replaced=replaced))
+        self.world.timeline.later(after, lambda: self.is_over or self._killed(victim, replaced=replaced))
 
     @precondition(lambda self: self.world.alive)
     @step(number=numbers)
@@ -324,7 +329,7 @@ class LawMachine(RuleBasedStateMachine):
     def an_operator_stands_still_soon(self, number: int, after: float, seconds: float) -> None:
         victim = self.world.alive[number % len(self.world.alive)]
         self.world.disturb()
-        self.world.timeline.later(after, victim.pause)
+        self.world.timeline.later(after, lambda: self.is_over or victim.pause())
         self.world.timeline.later(after + seconds, victim.go_on)
 
     @precondition(lambda self: self.world.alive)

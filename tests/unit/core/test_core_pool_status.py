@@ -53,6 +53,7 @@ def test_counts_are_those_of_the_facts():
         "claimed": 1,
         "waiting": 1,
         "quarantined": 1,
+        "stopped": 0,
         "desired": 7,
         "machines": 4,
     }
