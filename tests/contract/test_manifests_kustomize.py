@@ -190,7 +190,7 @@ def test_the_image_holds_the_product_and_not_the_local_stack():
     assert re.findall(r"^USER (.*)", lines, re.MULTILINE) == ["65532:65532"]
 
 
-@pytest.mark.parametrize("script", ["hotdesk.sh", "kind/up.sh"])
+@pytest.mark.parametrize("script", ["hotdesk.sh", "kind/up.sh", "aws/interruptions.sh"])
 def test_a_script_is_one_that_every_shell_reads(script):
     subprocess.run(["sh", "-n", DEPLOY / script], check=True)
 
@@ -212,8 +212,13 @@ def _calls_to_aws():
                 for part in (node.args if isinstance(node, ast.Call) else ())
                 if isinstance(part, ast.Constant)
             ]
-            calls |= {f"{service}:{name}" for service, name in pairwise(words) if service in SERVICES}
+            calls |= {_permission(service, name) for service, name in pairwise(words) if service in SERVICES}
     return calls
+
+
+def _permission(service, operation):
+    """Return the IAM action of a call: SQS's calls for several messages need the one for a single message."""
+    return f"{service}:{operation.removesuffix('Batch')}"
 
 
 def _listed(value):
