@@ -15,6 +15,7 @@ from fakes.apiserver.server import FakeApiServer
 from fakes.awsworld import Delays
 from fakes.fleet import FakeFleet, FakeFleets
 from fakes.interruptions import FakeInterruptions
+from fakes.notices import Notices
 from fakes.vault import FakeVault
 from hotdesk.actors.directory import Directory
 from hotdesk.actors.gate import LeaseGate, OpenGate
@@ -124,6 +125,7 @@ class Operator:
                 metrics=self.metrics,
                 pace=pace,
                 gate=self.gate,
+                notifier=desk.notices,
             )
         )
         self._unsubscribe = desk.server.storage.subscribe(self._hear)
@@ -175,6 +177,7 @@ class Desk:
         self.vault = FakeVault(self.fleet)
         self.server = FakeApiServer(now=self.clock.now)
         self.prober = PatientProber()
+        self.notices = Notices()
         self.laws = Laws(self.server, self.fleet)
         self._operators: list[Operator] = []
         self._gates: list[Gate] = []

@@ -7,6 +7,7 @@ from component.desk import Desk, at_a_desk
 from hotdesk.api.conditions import find_condition
 from hotdesk.api.v1alpha1 import WAKE_ANNOTATION, WorkspacePhase
 from hotdesk.core.facts import InstanceState
+from hotdesk.ports import InsufficientCapacity
 
 HOUR = timedelta(hours=1)
 SNAPSHOT = {"method": "EBSSnapshot"}
@@ -270,3 +271,74 @@ async def test_a_stopped_machine_whose_files_cannot_be_saved_is_kept_and_says_wh
     await desk.looked()
     assert machine not in desk.fleet.deaths
     assert desk.workspace("demo").status.phase == "Stopped"
+
+
+@at_a_desk()
+async def test_without_room_to_start_a_machine_its_files_go_on_to_another(desk: Desk):
+    machine = await at_work(desk, "demo", backup=SNAPSHOT)
+    desk.vault.disks[machine]["/home/ada/file"] = "precious"
+    await stopped(desk, "demo")
+    desk.fleet.starts_refused = InsufficientCapacity("no m5.large left")
+    beat(desk, "demo")
+    await desk.until(lambda: desk.workspace("demo").status.machine not in (None, machine), what="it moves")
+    await until_phase(desk, "demo", "Running")
+    await desk.until_gone(machine)
+    other = desk.workspace("demo").status.machine or ""
+    assert desk.vault.disks[other]["/home/ada/file"] == "precious"
+
+
+@at_a_desk()
+async def test_without_room_and_without_a_backup_a_machine_is_kept_and_tried_again(desk: Desk):
+    machine = await at_work(desk, "demo")
+    await stopped(desk, "demo")
+    desk.fleet.starts_refused = InsufficientCapacity("no m5.large left")
+    beat(desk, "demo")
+    await desk.until(lambda: desk.fleet.count("start_instance") >= 2, what="it is tried again")
+    assert desk.workspace("demo").status.phase == "Starting"
+    desk.fleet.starts_refused = None
+    await until_phase(desk, "demo", "Running")
+    assert desk.workspace("demo").status.machine == machine
+
+
+@at_a_desk()
+async def test_a_spot_machine_is_archived_instead_of_stopped(desk: Desk):
+    machine = await at_work(desk, "demo", backup=ARCHIVE)
+    desk.fleet.machines[machine].spot = True
+    await desk.looked()
+    desk.vault.disks[machine]["/home/ada/file"] = "precious"
+    desk.clock.advance(timedelta(minutes=51))
+    await until_warned(desk, "demo")
+    desk.clock.advance(timedelta(minutes=11))
+    await until_phase(desk, "demo", "Archived")
+    await desk.until_gone(machine)
+    assert "stop_instance" not in desk.changes()
+    beat(desk, "demo")
+    await until_phase(desk, "demo", "Running")
+    other = desk.workspace("demo").status.machine or ""
+    assert desk.vault.disks[other]["/home/ada/file"] == "precious"
+
+
+@at_a_desk()
+async def test_a_spot_machine_without_a_backup_is_not_stopped(desk: Desk):
+    machine = await at_work(desk, "demo")
+    desk.fleet.machines[machine].spot = True
+    await desk.looked(20)
+    desk.clock.advance(timedelta(hours=5))
+    await desk.looked()
+    assert desk.workspace("demo").status.phase == "Running"
+    assert machine not in desk.fleet.deaths
+
+
+@at_a_desk()
+async def test_a_spot_warning_saves_the_files_and_moves_the_user_at_once(desk: Desk):
+    machine = await at_work(desk, "demo", backup=ARCHIVE)
+    desk.fleet.machines[machine].spot = True
+    await desk.looked()
+    desk.vault.disks[machine]["/home/ada/file"] = "precious"
+    now = desk.clock.now().isoformat().replace("+00:00", "Z")
+    doom = {"reason": "SpotInterruption", "announcedAt": now, "at": now}
+    desk.server.patch("machines", machine, {"status": {"interruption": doom}}, status=True)
+    await desk.until(lambda: desk.workspace("demo").status.machine not in (None, machine), what="it moves")
+    await until_phase(desk, "demo", "Running")
+    other = desk.workspace("demo").status.machine or ""
+    assert desk.vault.disks[other]["/home/ada/file"] == "precious"

@@ -93,6 +93,7 @@ class Network:
         self.on_fate: Callable[[Process, Call, Fate], None] = lambda _process, _call, _fate: None
         self.on_send: Callable[[Process, Call], None] = lambda _process, _call: None
         self.late_calls = 0  # on their way to have an effect of which no caller will hear
+        self.carried = 0  # calls so far
         self._timeline = timeline
         self._patience = patience  # seconds of silence until a caller gives up
 
@@ -101,6 +102,7 @@ class Network:
         order = self.intercept(process, call) if self.intercept is not None else None
         if process.is_dead:
             return
+        self.carried += 1
         self.on_send(process, call)
         if order is not None and order.sender_dies:
             process.kill()

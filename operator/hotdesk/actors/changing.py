@@ -24,7 +24,7 @@ from hotdesk.core.actions import (
     TerminateMember,
 )
 from hotdesk.core.pool_facts import PoolFacts
-from hotdesk.ports import Conflict, Fleet, HotdeskError, NotFound, Refused, Unanswered
+from hotdesk.ports import Conflict, Fleet, HotdeskError, InsufficientCapacity, NotFound, Refused, Unanswered
 
 log = logging.getLogger(__name__)
 
@@ -128,9 +128,14 @@ class Changes:
         log.info("stop requested", extra={"machine": action.name, "pool": self.facts.name})
 
     async def start(self, action: StartInstance) -> None:
-        """Start one machine."""
-        with self._acting((action.name,)):
-            await self.fleet.start_instance(id=action.name)
+        """Start one machine, and note it if AWS has no room for it."""
+        try:
+            with self._acting((action.name,)):
+                await self.fleet.start_instance(id=action.name)
+        except InsufficientCapacity:
+            self.facts.life.without_room.add(action.name)
+            raise
+        self.facts.life.without_room.discard(action.name)
         log.info("start requested", extra={"machine": action.name, "pool": self.facts.name})
 
     async def guard(self, action: GuardInstance) -> None:

@@ -111,7 +111,7 @@ class Claiming:
             self._take_in(written)
             self._teller.changed(workspace, written, pool=self._facts.pool)
         except DOUBT as doubt:
-            await self._reread.workspace(workspace, because=doubt)
+            await self._read_again(workspace, doubt)
         finally:
             self._writing.pop(uid, None)
 
@@ -145,11 +145,17 @@ class Claiming:
         try:
             published = await self._world.store.patch_workspace_status(workspace, status)
         except DOUBT as doubt:
-            await self._reread.workspace(workspace, because=doubt)
+            await self._read_again(workspace, doubt)
             return
         self._take_in(published)
         self._teller.changed(workspace, published, pool=pool)
         self._count(published, seat)
+
+    async def _read_again(self, workspace: Workspace, doubt: Exception) -> None:
+        """Read what became of a write; where nobody had answered, it may have been made and is to be told."""
+        found = await self._reread.workspace(workspace, because=doubt)
+        if found is not None and isinstance(doubt, Unanswered):
+            self._teller.changed(workspace, found, pool=self._facts.pool)
 
     def _take_in(self, written: Workspace) -> None:
         """Take in what our own write made of a workspace, unless its deletion was heard of while we waited."""

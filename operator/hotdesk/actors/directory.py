@@ -87,7 +87,7 @@ class Directory:
         listed = {("pool", pool.metadata.name) for pool in pools}
         listed |= {("machine", machine.metadata.name) for machine in machines}
         listed |= {("workspace", workspace.metadata.uid) for workspace in workspaces}
-        for kind, key in known - listed:
+        for kind, key in sorted(known - listed):
             self._remove_ghost(kind, key)
         for name in tuple(self._actors):
             self._retire(name)  # some were busy when the last news of them came

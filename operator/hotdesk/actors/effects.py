@@ -5,6 +5,7 @@ import logging
 from collections.abc import Callable
 from typing import assert_never
 
+from hotdesk.actors.adopting import Adopting
 from hotdesk.actors.backoff import Backoff
 from hotdesk.actors.changing import Changes
 from hotdesk.actors.claiming import Claiming
@@ -16,15 +17,18 @@ from hotdesk.actors.troubles import Troubles
 from hotdesk.actors.world import World
 from hotdesk.core.actions import (
     Action,
+    AdoptInstance,
     ArchiveMachine,
     BackUp,
     CheckClaims,
     CheckSeat,
     ClaimSlots,
+    CondemnInstance,
     DetachMachines,
     FindFiles,
     FinishStop,
     ForgetMachine,
+    GiveUpStart,
     GuardInstance,
     HoldPool,
     Key,
@@ -81,8 +85,9 @@ class Effects:
         self.claims = ClaimLog()
         self.claiming = Claiming(facts, world, self.claims)
         self.resting = Resting(facts, world)
-        self.keeping = Keeping(facts, world)
+        self.keeping = Keeping(facts, world, report=self.claiming.report)
         self.machines = MachineRecords(facts, world)
+        self.adopting = Adopting(facts, world)
         self.pool = PoolRecord(facts, world)
         self.changes = Changes(facts, world, self.pool)
         self.troubles = Troubles()
@@ -162,7 +167,7 @@ class Effects:
         if isinstance(action, SHOWS_IN_AWS):
             self._aws_changed()
 
-    async def _execute(self, action: Action) -> bool:  # noqa: C901, PLR0912  # one case an action, checked for completeness
+    async def _execute(self, action: Action) -> bool:  # noqa: C901, PLR0912, PLR0915  # one case an action, checked for completeness
         """Carry out one action; False says that it settled nothing and should not be repeated at once."""
         match action:
             case ClaimSlots():
@@ -183,6 +188,8 @@ class Effects:
                 self.ready.discard(action.machine.metadata.name)
             case ReapMachine():
                 await self.machines.reap(action)
+            case AdoptInstance() | CondemnInstance():
+                return await self.adopting.carry_out(action)
             case ForgetMachine():
                 await self.machines.forget(action)
             case ProbeMachine():
@@ -211,7 +218,7 @@ class Effects:
                 await self.changes.start(action)
             case GuardInstance():
                 await self.changes.guard(action)
-            case StopMachine() | FinishStop() | WakeMachine() | ArchiveMachine() | SettleOwed():
+            case StopMachine() | FinishStop() | WakeMachine() | GiveUpStart() | ArchiveMachine() | SettleOwed():
                 return await self.resting.carry_out(action)
             case BackUp() | Restore() | FindFiles():
                 return await self.keeping.carry_out(action)

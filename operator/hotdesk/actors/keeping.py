@@ -1,6 +1,7 @@
 """Saving files and bringing them back: one step of the vault at a time, its proofs written where they are sought."""
 
 import logging
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from hotdesk.actors.rereading import Rereader
@@ -23,6 +24,8 @@ from hotdesk.ports import Conflict, NotFound, Refused, Unanswered, Vault
 
 log = logging.getLogger(__name__)
 
+Report = Callable[[Workspace, WorkspaceStatus], Awaitable[None]]
+"""Writes a workspace's status, and reads it anew where the answer leaves a doubt."""
 KeepAction = BackUp | Restore | FindFiles
 DOUBT = (Conflict, NotFound, Refused, Unanswered)
 
@@ -33,6 +36,7 @@ class Keeping:
 
     facts: PoolFacts
     world: World
+    report: Report
 
     async def carry_out(self, action: KeepAction) -> bool:
         """Advance one job; False says that it goes on, and should not be asked about again at once."""
@@ -79,7 +83,7 @@ class Keeping:
             status = told.not_restored(workspace, because=progress.message, now=now)
         else:
             return False
-        await self._tell(workspace, status)
+        await self.report(workspace, status)
         return progress.stage is Stage.DONE
 
     async def _find(self, action: FindFiles) -> bool:
@@ -90,9 +94,9 @@ class Keeping:
         record, problem = await self._found(workspace, source, pool.spec.backup)
         now = self.world.clock.now()
         if record is None:
-            await self._tell(workspace, told.not_restored(workspace, because=problem, now=now))
+            await self.report(workspace, told.not_restored(workspace, because=problem, now=now))
             return False
-        await self._tell(workspace, workspace.status.model_copy(update={"backup": record}))
+        await self.report(workspace, workspace.status.model_copy(update={"backup": record}))
         return True
 
     async def _found(
@@ -142,14 +146,6 @@ class Keeping:
                 uid=job.workspace.uid,
                 keep=keep,
             )
-
-    async def _tell(self, workspace: Workspace, status: WorkspaceStatus) -> None:
-        try:
-            written = await self.world.store.patch_workspace_status(workspace, status)
-            if written.metadata.uid in self.facts.workspaces:
-                self.facts.upsert_workspace(written)
-        except DOUBT as doubt:
-            await Rereader(self.facts, self.world.store).workspace(workspace, because=doubt)
 
 
 def _saved(action: BackUp, kept: Kept) -> Saved:

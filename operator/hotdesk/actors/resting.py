@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from hotdesk.actors.rereading import Rereader
 from hotdesk.actors.world import World
 from hotdesk.api.v1alpha1 import Machine, MachineSpec, Reap, Stop, Workspace
-from hotdesk.core.actions import ArchiveMachine, FinishStop, SettleOwed, StopMachine, WakeMachine
+from hotdesk.core.actions import ArchiveMachine, FinishStop, GiveUpStart, SettleOwed, StopMachine, WakeMachine
 from hotdesk.core.lifecycle.idleness import Due
 from hotdesk.core.lifecycle.phases import verdict_on
 from hotdesk.core.pool_facts import PoolFacts
@@ -15,7 +15,7 @@ from hotdesk.ports import Conflict, NotFound, Refused, Unanswered
 
 log = logging.getLogger(__name__)
 
-RestAction = StopMachine | FinishStop | WakeMachine | ArchiveMachine | SettleOwed
+RestAction = StopMachine | FinishStop | WakeMachine | GiveUpStart | ArchiveMachine | SettleOwed
 DOUBT = (Conflict, NotFound, Refused, Unanswered)
 
 
@@ -39,6 +39,9 @@ class Resting:
                 return await self._finish(action)
             case WakeMachine():
                 return await self._swap(action.machine, {"stop": None}, "machine is woken")
+            case GiveUpStart():
+                stop = Stop(reason="NoCapacity", at=action.stopped_at, final=True)
+                return await self._swap(action.machine, {"stop": stop}, "machine cannot be started")
             case ArchiveMachine():
                 return await self._archive(action)
             case SettleOwed():
@@ -47,7 +50,7 @@ class Resting:
     async def _stop(self, action: StopMachine) -> bool:
         """Decide the stop, if every workspace on the machine, read afresh, is still due for it."""
         machine = action.machine
-        for claim in machine.spec.claims:
+        for claim in machine.spec.claims if action.reason != "Interrupted" else ():
             fresh = await self._fresh(machine, claim.workspace.uid)
             if fresh is None or not isinstance(verdict_on(self.facts, fresh, now=self.world.clock.now()), Due):
                 return False

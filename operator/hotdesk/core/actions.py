@@ -1,6 +1,7 @@
 """Everything the operator can do: a closed set, each with the key under which only one may be under way."""
 
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from hotdesk.api.v1alpha1 import (
     Claim,
@@ -142,6 +143,36 @@ class ReapMachine:
     def key(self) -> Key:
         """One write to a machine at a time."""
         return "machine", self.machine.metadata.name
+
+
+@dataclass(frozen=True, slots=True)
+class AdoptInstance:
+    """Create the record of an instance that nobody knew, with the claims that its tags name."""
+
+    name: str
+    zone: str
+    slots: int
+    claims: tuple[Claim, ...]
+
+    @property
+    def key(self) -> Key:
+        """One write to a machine at a time."""
+        return "machine", self.name
+
+
+@dataclass(frozen=True, slots=True)
+class CondemnInstance:
+    """Create the record of an instance that nobody knew, to be ended, if all that its tags name are gone."""
+
+    name: str
+    zone: str
+    slots: int
+    claims: tuple[Claim, ...]
+
+    @property
+    def key(self) -> Key:
+        """One write to a machine at a time."""
+        return "machine", self.name
 
 
 @dataclass(frozen=True, slots=True)
@@ -343,6 +374,19 @@ class WakeMachine:
 
 
 @dataclass(frozen=True, slots=True)
+class GiveUpStart:
+    """Decide that a machine stays stopped, because AWS has no room to start it: its files go to another one."""
+
+    machine: Machine
+    stopped_at: datetime  # the decision after which nobody has written to its disk
+
+    @property
+    def key(self) -> Key:
+        """One write to a machine at a time."""
+        return "machine", self.machine.metadata.name
+
+
+@dataclass(frozen=True, slots=True)
 class ArchiveMachine:
     """Give a machine back whose workspaces are all saved and marked as archiving."""
 
@@ -450,6 +494,8 @@ Action = (
     | RegisterMachine
     | ReportMachine
     | ReapMachine
+    | AdoptInstance
+    | CondemnInstance
     | ForgetMachine
     | ProbeMachine
     | ReportPool
@@ -466,6 +512,7 @@ Action = (
     | StopMachine
     | FinishStop
     | WakeMachine
+    | GiveUpStart
     | ArchiveMachine
     | SettleOwed
     | StopInstance

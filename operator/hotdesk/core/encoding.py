@@ -28,9 +28,14 @@ def folder_of(owner: str) -> str:
     return url_part(owner) if set(owner) & _NO_NAME or not owner.strip(".") else owner
 
 
+def tag_text(text: str) -> str:
+    """Encode text for tags, however long it gets; it can be decoded as a URL is."""
+    return quote(text, safe=_TAG_SAFE).replace(_MARK, "%7E")
+
+
 def tag_value(text: str) -> str:
     """Encode text for a tag's value; what is too long ends in a digest, so that two texts stay distinct."""
-    encoded = quote(text, safe=_TAG_SAFE).replace(_MARK, "%7E")
+    encoded = tag_text(text)
     if len(encoded) <= TAG_VALUE_LIMIT:
         return encoded
     digest = hashlib.sha256(text.encode()).hexdigest()[:_DIGEST_LENGTH]

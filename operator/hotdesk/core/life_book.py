@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from hotdesk.api.v1alpha1 import Workspace
 from hotdesk.core.evidence import Evidence
+from hotdesk.core.names import Names
 
 
 @dataclass(slots=True)
@@ -14,8 +15,9 @@ class LifeBook:
 
     uptime: timedelta = timedelta()  # of the process, on a clock that never steps; set before each pass
     evidence: dict[str, Evidence] = field(default_factory=dict)  # by machine: its latest answer
-    moving: set[str] = field(default_factory=set)  # machines with something to be started, stopped or saved
-    astir: set[str] = field(default_factory=set)  # UIDs that something happened to
+    moving: Names = field(default_factory=Names)  # machines with something to be started, stopped or saved
+    astir: Names = field(default_factory=Names)  # UIDs that something happened to
+    without_room: set[str] = field(default_factory=set)  # machines that AWS had no room to start
     troubles: dict[tuple[str, int], str] = field(default_factory=dict)  # by machine and slot: why nothing is saved
     _due: dict[str, datetime] = field(default_factory=dict)  # by UID: when it is to be looked at next
     _heap: list[tuple[datetime, str]] = field(default_factory=list)
@@ -66,5 +68,6 @@ class LifeBook:
         """Take in that a machine is gone."""
         self.evidence.pop(name, None)
         self.moving.discard(name)
+        self.without_room.discard(name)
         for key in [key for key in self.troubles if key[0] == name]:
             del self.troubles[key]

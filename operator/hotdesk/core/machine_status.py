@@ -19,6 +19,8 @@ def plan_reports(facts: PoolFacts, *, now: datetime) -> Iterator[ReportMachine]:
     for name in islice(facts.detached, REPORTS_AT_ONCE):
         machine = facts.machines[name]
         status = _status(facts, machine, phase="Claimed")
+        if machine.status.ready_at is None:  # its record was lost: it had users before, so it was ready
+            status = status.model_copy(update={"ready_at": now})
         message = "It left its Auto Scaling group: nothing but its own workspace ends it."
         yield ReportMachine(
             machine=machine, status=_with_condition(machine, status, "Secured", "True", "Detached", message, now)

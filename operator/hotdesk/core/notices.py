@@ -34,4 +34,6 @@ class Notice:
 
 def moment(time: datetime | None) -> str:
     """Return a time as a key: to the second, because some times are stored no finer; empty for none."""
-    return f"{time.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}" if time is not None else ""
+    if time is None:
+        return ""
+    return time.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="seconds") + "Z"

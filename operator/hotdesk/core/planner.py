@@ -4,7 +4,17 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from hotdesk.api.v1alpha1 import CapacityCall, ClaimStats
-from hotdesk.core import capacity, group, machine_status, machines, pool_status, securing, waiting, workspace_reports
+from hotdesk.core import (
+    capacity,
+    group,
+    leaks,
+    machine_status,
+    machines,
+    pool_status,
+    securing,
+    waiting,
+    workspace_reports,
+)
 from hotdesk.core.actions import Action, HoldPool, LetPoolGo, ReportPool
 from hotdesk.core.capacity import Rise, Sizing
 from hotdesk.core.facts import LaunchFailure
@@ -41,6 +51,7 @@ class Upkeep:
     sizing: Sizing
     miss_cause: str  # why a workspace that found no slot found none
     is_moving: bool  # whether AWS is about to change: then it is looked at more often
+    leaked: int = 0  # instances that belong to nobody
 
 
 def plan_upkeep(facts: PoolFacts, memory: Memory, *, now: datetime) -> Upkeep:
@@ -65,6 +76,7 @@ def plan_upkeep(facts: PoolFacts, memory: Memory, *, now: datetime) -> Upkeep:
         ]
         if facts.pool is not None and not facts.pool.spec.paused:
             actions += phases.plan_lives(facts, now=now)
+            actions += leaks.plan_leaks(facts, now=now)
     if _may_change_aws(facts):
         actions += power.plan_power(facts, ready=memory.ready, now=now)
         actions += keeping.plan_keeping(facts)
@@ -73,6 +85,7 @@ def plan_upkeep(facts: PoolFacts, memory: Memory, *, now: datetime) -> Upkeep:
             actions.append(capacity_call)  # nothing is launched into a group that is not set up yet
         if set_up.repair is not None and facts.group is not None and not facts.is_stale(facts.group.name):
             actions.append(set_up.repair)
+    leaked = leaks.found(facts, now=now)
     report = PoolReport(
         sizing=sizing,
         set_up_faults=set_up.faults,
@@ -82,6 +95,7 @@ def plan_upkeep(facts: PoolFacts, memory: Memory, *, now: datetime) -> Upkeep:
         stats=memory.stats,
         capacity_call=memory.capacity_call,
         quarantine=_quarantine(facts, memory),
+        leaked=leaked,
     )
     actions += _pool_actions(facts, report, now=now)
     return Upkeep(
@@ -90,6 +104,7 @@ def plan_upkeep(facts: PoolFacts, memory: Memory, *, now: datetime) -> Upkeep:
         sizing=sizing,
         miss_cause=view.cause,
         is_moving=is_moving(facts) or capacity_call is not None,
+        leaked=len(leaked),
     )
 
 

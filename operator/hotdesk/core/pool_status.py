@@ -6,8 +6,10 @@ from datetime import datetime
 
 from hotdesk.api.conditions import Condition, ConditionStatus, set_condition
 from hotdesk.api.v1alpha1 import CapacityCall, ClaimStats, MachinePool, MachinePoolStatus
+from hotdesk.core import leaks
 from hotdesk.core.capacity import Sizing
 from hotdesk.core.facts import FailureCause, LaunchFailure
+from hotdesk.core.leaks import Leak
 from hotdesk.core.pool_facts import PoolFacts
 
 _NAMED_HOLDERS = 5
@@ -41,6 +43,7 @@ class PoolReport:
     stats: ClaimStats | None
     capacity_call: CapacityCall | None
     queue_troubles: tuple[Trouble, ...] = ()  # why the queue of interruptions cannot be read
+    leaked: tuple[Leak, ...] = ()
     quarantine: str | None = None  # why broken machines are not replaced at once
 
 
@@ -88,6 +91,7 @@ def _verdicts(pool: MachinePool, facts: PoolFacts, report: PoolReport) -> dict[s
         **({} if heard is None else {_HEARD: heard}),
         "GroupConfigured": configured,
         "CapacityAvailable": capacity,
+        "NoLeaks": _no_leaks(facts, report),
         "Paused": _paused(pool),
         "Ready": _ready(pool, facts, report, configured=configured, capacity=capacity),
     }
@@ -130,6 +134,14 @@ def _interruptions_heard(pool: MachinePool, report: PoolReport) -> Verdict | Non
     if report.queue_troubles:
         return "False", report.queue_troubles[0].what, report.queue_troubles[0].message
     return "True", "Listening", "What AWS announces is heard at once."
+
+
+def _no_leaks(facts: PoolFacts, report: PoolReport) -> Verdict:
+    if report.leaked:
+        return "False", "LeaksFound", leaks.message_of(report.leaked)
+    if not facts.is_surveyed:
+        return "Unknown", "NotObserved", "The pool's instances were not looked at yet."
+    return "True", "NoneFound", "Every instance that carries the pool's tag is known."
 
 
 def _paused(pool: MachinePool) -> Verdict:

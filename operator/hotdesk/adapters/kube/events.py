@@ -93,7 +93,7 @@ class KubeEvents:
         self._clock = clock
         self._on_notice = on_notice
         self._pace = pace or EventPace()
-        self._backlog = backlog or Backlog()
+        self._backlog = backlog if backlog is not None else Backlog()
         self._told: dict[str, _Told] = {}  # by the notice's id, the oldest first
         self._per_object = Limits(_PER_OBJECT)
         self._complaints = Limits(_SAID_OFTEN_ENOUGH)

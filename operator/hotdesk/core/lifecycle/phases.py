@@ -13,6 +13,7 @@ from hotdesk.core.actions import (
     WakeMachine,
 )
 from hotdesk.core.backups import RestoreJob
+from hotdesk.core.doomed import doom_of
 from hotdesk.core.facts import Instance, InstanceState
 from hotdesk.core.lifecycle import told
 from hotdesk.core.lifecycle.idleness import Active, Due, Signs, Verdict, Warn, is_probed, judge
@@ -26,6 +27,7 @@ LifeAction = ReportWorkspace | StopMachine | WakeMachine | ArchiveMachine | Rest
 
 LOOKS_AT_ONCE = 200  # workspaces per pass; the rest is looked at in the next ones
 _SOON = timedelta(seconds=5)
+_GIVEN_UP = ("Interrupted", "NoCapacity")  # the machine has no future: its user goes on elsewhere
 _RECORDED = 10  # activity is recorded when it moved by a tenth of the idle timeout
 
 
@@ -118,6 +120,9 @@ def _follow(
     """Watch a workspace that runs: record activity, warn, and at last have its machine stopped."""
     if facts.pool is None or not _can_rest(facts, instance):
         return None
+    doom = doom_of(machine, instance)
+    if doom is not None and doom.reason == "SpotInterruption" and machine.metadata.name not in facts.members:
+        return StopMachine(machine=machine, reason="Interrupted", final=False)
     terms = terms_of(workspace, facts.pool)
     verdict = verdict_on(facts, workspace, now=now)
     match verdict:
@@ -194,8 +199,10 @@ def _at_rest(
     news = _news_of_backup(facts, workspace, machine, instance, now=now)
     if news is not None:
         return news
-    if wants_machine(workspace) and (is_stopped or not stop.final) and machine.metadata.name not in facts.busy:
-        return WakeMachine(machine=machine)
+    is_given_up = stop.reason in _GIVEN_UP and backup_of(pool) is not None
+    if wants_machine(workspace) and not is_given_up:
+        may_wake = (is_stopped or not stop.final) and machine.metadata.name not in facts.busy
+        return WakeMachine(machine=machine) if may_wake else None
     if is_stopped or (instance.spot and not stop.final):
         return _retire(facts, workspace, machine, instance, now=now)
     return None
@@ -238,13 +245,15 @@ def _retire(
     facts: PoolFacts, workspace: Workspace, machine: Machine, instance: Instance, *, now: datetime
 ) -> ReportWorkspace | None:
     """Begin to archive a workspace when its machine was kept long enough and its files are known to be saved."""
-    if facts.pool is None or workspace.status.stopped_at is None:
+    if facts.pool is None:
         return None
     retention = terms_of(workspace, facts.pool).retention
-    if not instance.spot:  # a spot machine cannot wait: it goes as soon as its files are saved
+    stop = machine.spec.stop
+    is_urgent = instance.spot or (stop is not None and stop.reason in _GIVEN_UP)
+    if not is_urgent:
         if retention is None:
             return None
-        due = workspace.status.stopped_at + retention
+        due = (workspace.status.stopped_at or now) + retention
         if now < due:
             facts.life.put(workspace.metadata.uid, due)
             return None

@@ -5,13 +5,21 @@ from datetime import datetime
 
 from hotdesk.api.v1alpha1 import Machine
 from hotdesk.core import machine_status
-from hotdesk.core.actions import FinishStop, GuardInstance, ProbeMachine, ReportMachine, StartInstance, StopInstance
+from hotdesk.core.actions import (
+    FinishStop,
+    GiveUpStart,
+    GuardInstance,
+    ProbeMachine,
+    ReportMachine,
+    StartInstance,
+    StopInstance,
+)
 from hotdesk.core.facts import Instance, InstanceState
 from hotdesk.core.pool_facts import PoolFacts
-from hotdesk.core.proofs import unsaved
+from hotdesk.core.proofs import backup_of, unsaved
 from hotdesk.core.rest import is_restarted
 
-PowerAction = StartInstance | StopInstance | GuardInstance | ProbeMachine | ReportMachine | FinishStop
+PowerAction = GiveUpStart | StartInstance | StopInstance | GuardInstance | ProbeMachine | ReportMachine | FinishStop
 
 
 def plan_power(facts: PoolFacts, *, ready: frozenset[str], now: datetime) -> Iterator[PowerAction]:
@@ -37,7 +45,11 @@ def _to_running(
         if machine.status.phase != "Starting":
             yield ReportMachine(machine=machine, status=machine_status.with_phase(facts, machine, "Starting"))
         elif instance.state is InstanceState.STOPPED:
-            yield StartInstance(name=name)
+            stopped_at = _last_written(facts, machine) if name in facts.life.without_room else None
+            if stopped_at is not None:
+                yield GiveUpStart(machine=machine, stopped_at=stopped_at)
+            else:
+                yield StartInstance(name=name)
     elif is_restarted(machine, instance):
         readiness = facts.pool.spec.readiness if facts.pool is not None else None
         if not instance.spot and not machine.status.stop_protected:
@@ -69,3 +81,12 @@ def _to_rest(facts: PoolFacts, machine: Machine, instance: Instance, *, now: dat
     elif instance.state is InstanceState.STOPPED and machine.status.phase != "Stopped":
         status = machine_status.with_phase(facts, machine, "Stopped")
         yield ReportMachine(machine=machine, status=status.model_copy(update={"stopped_at": now}))
+
+
+def _last_written(facts: PoolFacts, machine: Machine) -> datetime | None:
+    """Return after which moment nobody has written to a stopped machine's disk, if its files can be brought away."""
+    if backup_of(facts.pool) is None:
+        return None  # they are on this disk only: it is started as soon as AWS has room
+    users = [facts.workspaces.get(claim.workspace.uid) for claim in machine.spec.claims]
+    times = [user.status.stopped_at for user in users if user is not None and user.status.stopped_at is not None]
+    return min(times) if len(times) == len(machine.spec.claims) else None

@@ -22,7 +22,8 @@ _WHY = {
     "Idle": "nobody was active",
     "Halted": "spec.runStrategy is Halted",
     "MaxLifetime": "it had run as long as the pool's maxLifetime allows",
-    "Interrupted": "AWS takes it back",
+    "Interrupted": "AWS takes it back; its files are saved, and go on to another machine",
+    "NoCapacity": "AWS has no room to start it again; its files go on to another machine",
 }
 _WAKE = (
     "A heartbeat wakes it, or: kubectl annotate ws NAME --overwrite hotdesk.dev/wake-requested-at="
@@ -111,7 +112,7 @@ def stopping(workspace: Workspace, *, machine: Machine, now: datetime) -> Worksp
         public_ip=None,
         url=None,
         ready_at=None,
-        stopped_at=stop.at if stop is not None else now,
+        stopped_at=None if reason == "Interrupted" else workspace.status.stopped_at or (stop.at if stop else now),
         next=None,
     )
 
