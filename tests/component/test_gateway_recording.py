@@ -7,6 +7,8 @@ from fakes.apiserver.faults import Trouble
 from hotdesk.core.heartbeat_tokens import sign
 
 INTERVAL = 360
+DAY = timedelta(days=1)
+STATUS = {"namespace": TEAM, "status": True}
 
 
 @in_hall
@@ -67,6 +69,44 @@ async def test_a_workspace_without_a_machine_is_not_written_and_its_first_beat_a
         assert hall.writes() == []
         await hall.beat(gateway)
         await until(lambda: len(hall.writes()), 1)
+
+
+@in_hall
+async def test_a_beat_for_a_workspace_that_rests_is_written_at_once_and_once(hall: Hall):
+    moments = {"claimedAt": wire(START - DAY), "lastActivityTime": wire(START), "stoppedAt": wire(START)}
+    phases = ["Stopping", "Stopped", "Archiving", "Archived"]
+    async with hall.gateway() as gateway:
+        for number, phase in enumerate(phases, start=1):
+            name = phase.lower()
+            uid = hall.workspace(name, **moments)
+            told = {"phase": phase, "machine": None if phase == "Archived" else "i-1"}
+            hall.server.patch("workspaces", name, {"status": told}, **STATUS)
+            await until(lambda uid=uid: uid in gateway.heartbeats and gateway.heartbeats.find(uid).rests, True)  # noqa: FBT003
+            hall.clock.added += 5
+            await hall.beat(gateway, name)
+            await until(lambda: len(hall.writes()), number)
+            assert hall.status(name)["lastActivityTime"] > hall.status(name)["stoppedAt"]
+        hall.clock.added += 30
+        for phase in phases:
+            await hall.beat(gateway, phase.lower())
+        assert gateway.heartbeats.waiting == len(hall.writes()) == len(phases)
+
+
+@in_hall
+async def test_a_beat_after_the_warning_of_a_stop_is_written_at_once_and_of_nothing_else(hall: Hall):
+    hall.workspace(claimedAt=wire(START - DAY), lastActivityTime=wire(START))
+    async with hall.gateway() as gateway:
+        (uid,) = gateway.heartbeats
+        hall.clock.added += 5
+        for action, phase in (("Archive", "Running"), ("Stop", "Running")):
+            assert hall.writes() == []
+            coming = {"action": action, "at": wire(START), "reason": "idle", "warnedAt": wire(hall.clock.now())}
+            hall.server.patch("workspaces", "demo", {"status": {"phase": phase, "next": coming}}, **STATUS)
+            await until(lambda: gateway.heartbeats.find(uid).version, hall.server.storage.version)
+            hall.clock.added += 1
+            await hall.beat(gateway)
+        await until(lambda: len(hall.writes()), 1)
+        assert hall.status()["lastActivityTime"] > hall.status()["next"]["warnedAt"]
 
 
 @in_hall

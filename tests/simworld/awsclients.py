@@ -90,6 +90,7 @@ class AwsLine:
             verb=request.operation,
             about=_about(request.parameters),
             is_write=not request.operation.startswith(_READS),
+            left_at=self._timeline.now,
         )
 
         def perform(fate: Fate) -> Callable[[], None]:

@@ -4,7 +4,8 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from hotdesk.actors.gate import Gate, OpenGate
-from hotdesk.ports import Clock, Fleets, Metrics, Prober, Store
+from hotdesk.actors.telling import Silence, Teller
+from hotdesk.ports import Clock, Fleets, Metrics, Notifier, Prober, Signals, Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +18,8 @@ class Pace:
     probe: timedelta = timedelta(milliseconds=500)  # of a booting machine
     upkeep_gap: timedelta = timedelta(milliseconds=200)  # between two upkeep passes of a pool
     report: timedelta = timedelta(seconds=1)  # between two writes of a pool's counts
+    attend: timedelta = timedelta(seconds=60)  # between two questions to a machine who works there
+    attend_urgent: timedelta = timedelta(seconds=5)  # the same, while a decision waits for the answer
     late_call: timedelta = timedelta(minutes=5)
     """How long a call without an answer may still take effect: AWS refuses requests signed longer ago than this."""
 
@@ -32,3 +35,10 @@ class World:
     metrics: Metrics
     pace: Pace
     gate: Gate = field(default_factory=OpenGate)
+    notifier: Notifier = field(default_factory=Silence)
+    signals: Signals | None = None  # None: nobody is asked who is at work
+
+    @property
+    def teller(self) -> Teller:
+        """Who is called after each write that people may want to know of."""
+        return Teller(self.notifier, self.clock)

@@ -1,7 +1,7 @@
 """What was seen of people at work: one question to a machine or to CloudWatch, and its answer."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from hotdesk.api.v1alpha1 import Activity
 
@@ -16,6 +16,8 @@ class Question:
     region: str
     endpoint_url: str | None = None  # of AWS, as the pool says
     role_arn: str | None = None
+    idle_timeout: timedelta | None = None  # the shortest of those who work there: answers must be newer than a tenth
+    is_urgent: bool = False  # a decision waits for the answer: ask soon
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,4 +29,5 @@ class Evidence:
     source: str | None = None  # CodeServer, Jupyter or HTTP: what saw the latest input
     last_input: datetime | None = None  # when somebody last worked; None: never since it started
     busy_since: datetime | None = None  # its processors are busy, as CloudWatch last measured; may only prolong
+    busy_for_at_most: timedelta | None = None  # how long that may prolong activity, as the pool says
     failure: str | None = None  # why there is no answer: then nobody knows, which is not the same as nobody there

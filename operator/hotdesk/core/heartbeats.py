@@ -1,4 +1,6 @@
-"""Which beat is written when: the newest one, never back in time, seldom, and at once where it is the first.
+"""Which beat is written when: the newest one, never back in time, seldom, and at once where something depends on it.
+
+That is the first beat after a claim, one for a workspace that rests (it wakes it), and one after a warning.
 
 Times of beats are wall-clock times, because they are compared with what others have written. Everything about pace
 uses a clock that never steps (`at`, seconds).
@@ -26,6 +28,10 @@ class Known:
     """Whether it has no machine yet. Its beats are dropped: a write could only get in the way of the claim."""
     claimed_at: datetime | None
     last_activity: datetime | None
+    rests: bool = False
+    """Whether its machine is stopped or gone, or about to be: a beat wakes it, with a machine or without."""
+    decided_at: datetime | None = None
+    """When it was decided to stop it, or when its user was warned of that: only a later beat changes anything."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +58,7 @@ class _Desk:
     queued_for: float | None = None
     is_writing: bool = False
     failures: int = 0
+    answered: tuple[bool, datetime | None] | None = None  # the rest or the warning for which a beat was written
 
 
 class Heartbeats:
@@ -136,6 +143,7 @@ class Heartbeats:
         if desk is None:
             return
         desk.is_writing, desk.failures = False, 0
+        desk.answered = _decision(write.workspace)
         desk.held_until = at + self._pause(desk)
         self.observe(known, now=now, at=at)
         self._consider(desk)
@@ -160,7 +168,7 @@ class Heartbeats:
             self._drop(desk, before=desk.known.last_activity, included=True)
         if desk.newest is None or desk.known.waits:
             return False
-        due = max(not_before, 0.0 if _is_first(desk) else desk.held_until)
+        due = max(not_before, 0.0 if _is_first(desk) or _is_decisive(desk) else desk.held_until)
         if at is not None and due <= at:
             return True
         # Queued earlier: looked at again then. While failures are counted, nothing is due before the pause is over.
@@ -191,3 +199,21 @@ def _is_first(desk: _Desk) -> bool:
     if claimed_at is None or desk.newest is None or desk.newest.at < claimed_at:
         return False
     return recorded is None or recorded < claimed_at
+
+
+def _is_decisive(desk: _Desk) -> bool:
+    """Whether the beat may change what was decided, or is about to be, and nothing recorded has yet.
+
+    One from before the decision may not have been seen by whoever decided: it is written at once too, but once.
+    """
+    decision, recorded = _decision(desk.known), desk.known.last_activity
+    if decision is None or desk.newest is None:
+        return False
+    _, decided_at = decision
+    if decided_at is not None and recorded is not None and recorded > decided_at:
+        return False
+    return desk.answered != decision or (decided_at is not None and desk.newest.at > decided_at)
+
+
+def _decision(known: Known) -> tuple[bool, datetime | None] | None:
+    return (known.rests, known.decided_at) if known.rests or known.decided_at is not None else None

@@ -2,17 +2,20 @@
 
 import asyncio
 import logging
+from datetime import datetime
 from typing import Final
 
 from hotdesk.adapters.kube.reading import list_objects
 from hotdesk.adapters.kube.resources import ACTIVITIES
 from hotdesk.adapters.kube.session import KubeSession
 from hotdesk.api.v1alpha1 import WorkspaceActivity
+from hotdesk.api.v1alpha1.activity import ActivityStatus
 from hotdesk.core.heartbeats import Heartbeats, Known
 from hotdesk.ports import Clock, HotdeskError
 
 log = logging.getLogger(__name__)
 
+_RESTING: Final = frozenset({"Stopping", "Stopped", "Archiving", "Archived"})  # phases in which a beat wakes
 _PAUSE: Final = 1.0  # seconds before a list is tried again
 
 
@@ -75,6 +78,7 @@ class View:
 def known(thing: WorkspaceActivity) -> Known:
     """Return what the heartbeats need of a workspace, and no more: it is kept for each."""
     meta, status = thing.metadata, thing.status
+    rests = status.phase in _RESTING
     return Known(
         namespace=meta.namespace,
         name=meta.name,
@@ -83,4 +87,11 @@ def known(thing: WorkspaceActivity) -> Known:
         waits=status.phase == "Pending",
         claimed_at=status.claimed_at,
         last_activity=status.last_activity_time,
+        rests=rests,
+        decided_at=status.stopped_at if rests else _warned_at(status),
     )
+
+
+def _warned_at(status: ActivityStatus) -> datetime | None:
+    """Return when the user was told that the machine will stop; None if that is not what comes next."""
+    return status.next.warned_at if status.next is not None and status.next.action == "Stop" else None

@@ -29,7 +29,7 @@ _EC2_OTHER: Final = Limit(burst=25, per_second=2.5)
 _AUTO_SCALING: Final = Limit(burst=40, per_second=10)
 # S3 takes 3,500 writes a second and prefix: this bounds threads, not S3. SSM publishes no limits for Run Command; its
 # answers to too many calls are Throttling, which every caller survives.
-_OF_SERVICE: Final = {"s3": Limit(burst=100, per_second=50), "ssm": Limit(burst=20, per_second=5)}
+_OF_SERVICE: Final = {"s3": Limit(burst=100, per_second=100), "ssm": Limit(burst=20, per_second=5)}
 
 
 class TokenBucket:

@@ -19,7 +19,7 @@ from botocore.credentials import (
 
 from hotdesk.adapters.aws.answers import read_auto_scaling_leanly, read_ec2_leanly
 
-Service = Literal["autoscaling", "ec2", "s3", "ssm"]
+Service = Literal["autoscaling", "cloudwatch", "ec2", "s3", "sns", "sqs", "ssm"]
 
 _LEAN: Final[Mapping[Service, Callable[[Any], None]]] = {
     "ec2": read_ec2_leanly,

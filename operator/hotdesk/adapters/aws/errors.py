@@ -15,7 +15,9 @@ _THROTTLED: Final = frozenset(
         *("ScalingActivityInProgress", "ResourceContention", "ConditionalRequestConflict"),
     }
 )
-_DENIED: Final = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "UnauthorizedAccess"})
+_DENIED: Final = frozenset(
+    {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "UnauthorizedAccess", "AuthorizationError"}
+)
 _BAD_CREDENTIALS: Final = frozenset(
     {
         *("ExpiredToken", "ExpiredTokenException", "RequestExpired", "InvalidClientTokenId", "AuthFailure"),

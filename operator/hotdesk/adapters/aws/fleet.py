@@ -28,6 +28,11 @@ class AwsFleet:
     def __init__(self, calls: Calls) -> None:
         self._calls = calls
 
+    @property
+    def calls(self) -> Calls:
+        """What it calls through."""
+        return self._calls
+
     async def describe_groups(self, names: Collection[str]) -> Mapping[str, Group]:
         """Return groups by name; an unknown one is absent."""
         found: dict[str, Group] = {}

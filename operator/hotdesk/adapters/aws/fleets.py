@@ -1,4 +1,4 @@
-"""One Fleet and one Vault for all pools that share a region, an endpoint and a role."""
+"""One Fleet, one Vault and one reader of queues for all pools that share a region, an endpoint and a role."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,6 +7,8 @@ from hotdesk.adapters.aws.budgets import Budgets
 from hotdesk.adapters.aws.calls import THREADS, Calls, OnCall
 from hotdesk.adapters.aws.clients import Clients, Target, Timeouts
 from hotdesk.adapters.aws.fleet import AwsFleet
+from hotdesk.adapters.aws.interruptions import AwsInterruptions
+from hotdesk.adapters.aws.meter import AwsMeter
 from hotdesk.adapters.aws.vault import AwsVault
 
 
@@ -33,6 +35,7 @@ class AwsFleets:
         self._on_call = on_call
         self._gate = gate
         self._timeouts = timeouts or Timeouts()
+        self._interruptions: dict[Target, AwsInterruptions] = {}
         self._shared: dict[Target, _Shared] = {}
         self._budgets: dict[tuple[str, str | None], Budgets] = {}
 
@@ -44,8 +47,22 @@ class AwsFleets:
         """Return the Vault; it shares threads, clients and budgets with the Fleet."""
         return self._of(Target(region=region, endpoint_url=endpoint_url, role_arn=role_arn)).vault
 
+    def interruptions(self, *, region: str, endpoint_url: str | None, role_arn: str | None) -> AwsInterruptions:
+        """Return the queues of the same region, endpoint and role; making it calls nothing."""
+        target = Target(region=region, endpoint_url=endpoint_url, role_arn=role_arn)
+        if target not in self._interruptions:
+            self._interruptions[target] = AwsInterruptions(target, on_call=self._on_call, gate=self._gate)
+        return self._interruptions[target]
+
+    def meter(self, *, region: str, endpoint_url: str | None, role_arn: str | None) -> AwsMeter:
+        """Return the meter of processors; it shares threads, clients and credentials with the Fleet."""
+        target = Target(region=region, endpoint_url=endpoint_url, role_arn=role_arn)
+        return AwsMeter(self._of(target).calls)
+
     def close(self) -> None:
         """Take no more calls. The process can end once the calls on their way have ended or timed out."""
+        for interruptions in self._interruptions.values():
+            interruptions.close()
         for shared in self._shared.values():
             shared.calls.close()
 

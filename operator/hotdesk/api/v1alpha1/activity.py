@@ -1,6 +1,13 @@
-"""The little of a Workspace that a heartbeat needs: who it is, since when it has a machine, what is recorded."""
+"""The little of a Workspace that a heartbeat needs: who it is, whether it rests or soon will, what is recorded."""
 
 from hotdesk.api.wire import ApiModel, MicroTime, ObjectMeta
+
+
+class ActivityNext(ApiModel):
+    """What will happen to it, as far as a beat can change it; an action may be one we do not know yet."""
+
+    action: str = ""
+    warned_at: MicroTime | None = None
 
 
 class ActivityStatus(ApiModel):
@@ -10,6 +17,8 @@ class ActivityStatus(ApiModel):
     claimed_at: MicroTime | None = None
     last_activity_time: MicroTime | None = None
     activity_source: str | None = None
+    stopped_at: MicroTime | None = None
+    next: ActivityNext | None = None
 
 
 class WorkspaceActivity(ApiModel):

@@ -1,0 +1,179 @@
+"""Asking who is at work: claimed machines are asked evenly over time, and soon where a decision waits for it."""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, Protocol
+from zlib import crc32
+
+from hotdesk.actors.world import Pace
+from hotdesk.api.v1alpha1 import Activity
+from hotdesk.core.evidence import Evidence, Question
+from hotdesk.ports import Clock, Signals
+
+log = logging.getLogger(__name__)
+
+_TICK: Final = 0.25  # seconds: what becomes due within one is asked together
+_SHARE: Final = 10  # no answer grows older than this part of the idle timeout
+_AT_ONCE: Final = 1000  # machines whose answers are awaited; beyond them, whoever waits longest is next
+
+
+class Attended(Protocol):
+    """A pool whose machines are asked."""
+
+    @property
+    def name(self) -> str:
+        """The pool's name."""
+
+    def questions(self, now: datetime) -> Sequence[Question]:
+        """Return what may be asked: one question for each machine that is claimed and runs. Called every 5 s."""
+
+    def take_evidence(self, evidence: Sequence[Evidence]) -> None:
+        """Take answers in; some may be about machines that it has let go meanwhile."""
+
+
+@dataclass(slots=True)
+class _Turn:
+    """One machine that is asked again and again; monotonic seconds."""
+
+    subject: Attended
+    question: Question
+    seen: float
+    due: float = 0.0
+    asked: float | None = None
+    is_awaited: bool = False
+
+
+class Attending:
+    """One task for all pools that this process acts for. It only passes on what it hears."""
+
+    def __init__(self, signals: Signals, clock: Clock, pace: Pace) -> None:
+        self._signals = signals
+        self._clock = clock
+        self._pace = pace
+        self._subjects: dict[str, Attended] = {}
+        self._fresh: dict[str, float] = {}  # until when a pool's questions are taken for fresh
+        self._turns: dict[str, dict[str, _Turn]] = {}  # by pool and machine
+        self._asking: set[asyncio.Task[None]] = set()
+        self._awaited = 0
+        self._news = asyncio.Event()
+
+    def attend(self, subject: Attended) -> None:
+        """Ask a pool's machines from now on."""
+        self.leave(subject)
+        self._subjects[subject.name] = subject
+        self._news.set()
+
+    def leave(self, subject: Attended) -> None:
+        """Ask them no more; answers under way are for nobody."""
+        for known in (self._subjects, self._fresh, self._turns):
+            known.pop(subject.name, None)
+
+    def hurry(self, subject: Attended) -> None:
+        """Hear a pool's questions at once: one of them may have become urgent, or come anew."""
+        if self._fresh.pop(subject.name, None) is not None:
+            self._news.set()
+
+    async def run(self) -> None:
+        """Ask, for ever."""
+        try:
+            while True:
+                self._news.clear()
+                self._refresh()
+                self._ask_due()
+                await self._pause()
+        finally:
+            for task in self._asking:
+                task.cancel()
+
+    async def _pause(self) -> None:
+        """Wait a tick for what becomes due; without a pool, until there is one."""
+        try:
+            async with asyncio.timeout(_TICK if self._subjects else None):
+                await self._news.wait()
+        except TimeoutError:
+            return
+
+    # -- who may be asked -------------------------------------------------------------------------------------------
+
+    def _refresh(self) -> None:
+        now = self._clock.monotonic()
+        for name, subject in self._subjects.items():
+            if self._fresh.get(name, now) > now:
+                continue
+            self._fresh[name] = now + self._pace.attend_urgent.total_seconds()
+            try:
+                questions = subject.questions(self._clock.now())
+            except Exception:
+                # One pool's trouble must not keep the others from being asked.
+                log.exception("a pool's questions are not known", extra={"pool": name})
+                continue
+            before = self._turns.get(name, {})
+            self._turns[name] = {
+                question.machine: self._taken_over(before.get(question.machine), subject, question, now=now)
+                for question in questions
+                if _asks_something(question.activity)
+            }
+
+    def _taken_over(self, turn: _Turn | None, subject: Attended, question: Question, *, now: float) -> _Turn:
+        if turn is None:
+            turn = _Turn(subject=subject, question=question, seen=now)
+        turn.question = question
+        turn.due = self._due(turn)
+        return turn
+
+    # -- asking -----------------------------------------------------------------------------------------------------
+
+    def _ask_due(self) -> None:
+        now = self._clock.monotonic()
+        turns = (turn for turns in self._turns.values() for turn in turns.values())
+        due = sorted((turn for turn in turns if turn.due <= now and not turn.is_awaited), key=lambda turn: turn.due)
+        chosen = due[: _AT_ONCE - self._awaited]
+        if not chosen:
+            return
+        for turn in chosen:
+            turn.asked, turn.is_awaited = now, True
+            turn.due = self._due(turn)
+        self._awaited += len(chosen)
+        task = asyncio.get_running_loop().create_task(self._ask(chosen), name="ask who is at work")
+        self._asking.add(task)
+        task.add_done_callback(self._asking.discard)
+
+    def _due(self, turn: _Turn) -> float:
+        step = self._step(turn.question)
+        if turn.asked is not None:
+            return turn.asked + step
+        return turn.seen if turn.question.is_urgent else turn.seen + step * _jitter(turn.question.machine)
+
+    def _step(self, question: Question) -> float:
+        step = self._pace.attend
+        if question.idle_timeout is not None:
+            step = min(step, question.idle_timeout / _SHARE)
+        if question.is_urgent:
+            step = min(step, self._pace.attend_urgent)
+        return step.total_seconds()
+
+    async def _ask(self, turns: Sequence[_Turn]) -> None:
+        try:
+            answers = await self._signals.ask([turn.question for turn in turns])
+            for subject in {turn.subject.name: turn.subject for turn in turns}.values():
+                heard = [answer for turn, answer in zip(turns, answers, strict=True) if turn.subject is subject]
+                if self._subjects.get(subject.name) is subject:
+                    subject.take_evidence(heard)
+        except Exception:
+            log.exception("asking who is at work failed")  # they are asked again in their turn
+        finally:
+            self._awaited -= len(turns)
+            for turn in turns:
+                turn.is_awaited = False
+
+
+def _asks_something(activity: Activity) -> bool:
+    return any(part is not None for part in (activity.code_server, activity.jupyter, activity.http, activity.cpu))
+
+
+def _jitter(machine: str) -> float:
+    """Return which part of its first pause a machine waits, so that those that begin together are spread."""
+    return crc32(machine.encode()) / 2**32
