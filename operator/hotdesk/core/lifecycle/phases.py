@@ -200,6 +200,10 @@ def _at_rest(
     if news is not None:
         return news
     is_given_up = stop.reason in _GIVEN_UP and backup_of(pool) is not None
+    obstacle = facts.asleep.get(workspace.metadata.uid)
+    if obstacle is not None and is_stopped:  # beyond the quota, it stays as it is
+        held = told.held_asleep(workspace, obstacle, now=now)
+        return ReportWorkspace(workspace=workspace, status=held) if held != workspace.status else None
     if wants_machine(workspace) and not is_given_up:
         may_wake = (is_stopped or not stop.final) and machine.metadata.name not in facts.busy
         return WakeMachine(machine=machine) if may_wake else None

@@ -15,6 +15,7 @@ from hotdesk.api.v1alpha1 import (
     WorkspacePhase,
     WorkspaceStatus,
 )
+from hotdesk.core.eligibility import Obstacle
 from hotdesk.core.terms import Terms, terms_of
 from hotdesk.core.workspace_status import conditions_of, stop_ahead, url_of
 
@@ -142,6 +143,12 @@ def stopped(
         next=ahead,
         usage=usage,
     )
+
+
+def held_asleep(workspace: Workspace, obstacle: Obstacle, *, now: datetime) -> WorkspaceStatus:
+    """Return the status of a workspace whose stopped machine is not woken, though its user has come back."""
+    ready: tuple[ConditionStatus, str, str] = ("False", obstacle.reason, obstacle.message)
+    return _changed(workspace, "Stopped", ready=ready, at_rest=True, now=now)
 
 
 def starting(workspace: Workspace, *, machine: Machine, now: datetime) -> WorkspaceStatus:
