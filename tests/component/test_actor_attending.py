@@ -52,6 +52,7 @@ class Ear:
         self.batches: list[int] = []
         self.under_way = Counter[str]()
         self.most_at_once = 0
+        self.overlapped = False
         self.trouble: Exception | None = None
         self.news = asyncio.Event()
 
@@ -61,7 +62,7 @@ class Ear:
         self.news.set()
         self.under_way.update(names)
         self.most_at_once = max(self.most_at_once, self.under_way.total())
-        assert max(self.under_way.values()) == 1
+        self.overlapped |= max(self.under_way.values()) > 1  # an assertion here would be the pool's trouble
         for name in names:
             self.asked.setdefault(name, []).append(LoopClock().monotonic())
         if self.trouble is not None:
@@ -91,6 +92,7 @@ async def attending(ear: Ear, *pools: Pool, **pace: timedelta) -> AsyncIterator[
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
+        assert not ear.overlapped
 
 
 def in_time(test: Callable[[], Coroutine[None, None, None]]) -> Callable[[], None]:
@@ -155,7 +157,7 @@ async def test_a_machine_is_not_asked_again_while_its_answer_is_awaited():
     pool.change("i-1", is_urgent=True)
     async with attending(ear, pool):
         await asyncio.sleep(1000)
-    assert all(200 <= gap <= 200.5 for gap in ear.gaps("i-1"))  # Ear checks that two are never under way
+    assert all(200 <= gap <= 200.5 for gap in ear.gaps("i-1"))
 
 
 @in_time

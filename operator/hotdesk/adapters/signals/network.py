@@ -50,7 +50,7 @@ class NetworkSignals:
         """Answer every question, in their order; never raises."""
         at = self._clock.now()
         async with aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(force_close=True, limit=0),  # `_room` limits
+            connector=aiohttp.TCPConnector(force_close=True, limit=0),  # says Connection: close; `_room` limits
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
         ) as session:
