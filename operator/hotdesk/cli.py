@@ -1,10 +1,12 @@
-"""The `hotdesk` command: the operator, the gateway and its tokens, the CRDs, and what other packages add."""
+"""The `hotdesk` command: the operator, the gateway and its tokens, usage, the CRDs, and what other packages add."""
 
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
+from typing import Literal
 
 import click
 
+_INCOMPLETE = 3  # exit code of a sum without what could not be read
 _COMMANDS = "hotdesk.commands"
 # What to install for a command whose package or libraries are absent.
 _EXTRAS = {"local": "pip install 'hotdesk[local]'"}
@@ -63,6 +65,37 @@ def token(workspace: str, keys: Path | None, secret: str) -> None:
         click.echo(mint_token(workspace, keys=keys, secret=secret))
     except CannotMint as error:
         raise click.ClickException(str(error)) from None
+
+
+@main.command()
+@click.option("--by", type=click.Choice(["owner", "workspace", "pool", "day"]), default="owner", show_default=True)
+@click.option("--month", metavar="YYYY-MM", help="A month in UTC. Without it, and without --since: this month.")
+@click.option("--since", metavar="TIME", help="The first moment that counts, like 2026-11-01 or 2026-11-01T08:00:00Z.")
+@click.option("--until", metavar="TIME", help="The first moment that counts no more. Without it: now.")
+@click.option("--output", "-o", type=click.Choice(["table", "json", "csv"]), default="table", show_default=True)
+@click.option("--ledger", metavar="s3://BUCKET/PREFIX", help="Where the ledger is. Without it: as HOTDESK_LEDGER says.")
+def usage(
+    by: Literal["owner", "workspace", "pool", "day"],
+    month: str | None,
+    since: str | None,
+    until: str | None,
+    output: Literal["table", "json", "csv"],
+    ledger: str | None,
+) -> None:
+    """Add up from the ledger for how long machines ran, and for whom.
+
+    Exits 1 if the ledger cannot be read, 3 if objects in it cannot: then the sums are without those.
+    """
+    from hotdesk.usage_main import BadPeriod, CannotRead, period_of, report  # noqa: PLC0415  # as above
+
+    try:
+        is_whole = report(by=by, period=period_of(month=month, since=since, until=until), output=output, ledger=ledger)
+    except BadPeriod as error:
+        raise click.UsageError(str(error)) from None
+    except CannotRead as error:
+        raise click.ClickException(str(error)) from None
+    if not is_whole:
+        raise click.exceptions.Exit(_INCOMPLETE)
 
 
 @main.command()

@@ -41,6 +41,21 @@ class Common(BaseSettings):
     """How long writes under way may take to end after SIGTERM."""
 
 
+class LedgerSettings(BaseSettings):
+    """Where the ledger is; `hotdesk operator` writes it and `hotdesk usage` reads it."""
+
+    model_config = SettingsConfigDict(env_prefix="HOTDESK_", frozen=True)
+
+    ledger: str | None = Field(default=None, pattern=r"^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[A-Za-z0-9!_.*()/-]*)?$")
+    """`s3://BUCKET/PREFIX`: one object for each interval in which a machine ran. Without it: none is kept."""
+    ledger_region: str = Field(
+        default="us-east-1",
+        validation_alias=AliasChoices("HOTDESK_LEDGER_REGION", "AWS_REGION", "AWS_DEFAULT_REGION"),
+        min_length=1,
+    )
+    """The bucket's region. S3 says so itself if it is another one; that costs a call."""
+
+
 class GatewaySettings(Common):
     """What a person may set of `hotdesk gateway`."""
 
@@ -64,7 +79,7 @@ class GatewaySettings(Common):
     """How many WebSockets may be open."""
 
 
-class Settings(Common):
+class Settings(Common, LedgerSettings):
     """What a person may set of `hotdesk operator`."""
 
     resync_seconds: float = Field(default=300, gt=0, le=_A_DAY)

@@ -14,6 +14,9 @@ from fakes.apiserver.kinds import Kind
 from fakes.apiserver.server import FakeApiServer
 from fakes.awsworld import Delays
 from fakes.fleet import FakeFleet, FakeFleets
+from fakes.interruptions import FakeInterruptions
+from fakes.notices import Notices
+from fakes.vault import FakeVault
 from hotdesk.actors.directory import Directory
 from hotdesk.actors.gate import LeaseGate, OpenGate
 from hotdesk.actors.world import Pace, World
@@ -22,6 +25,7 @@ from hotdesk.adapters.kube.store import KubeStore
 from hotdesk.adapters.metrics import PrometheusMetrics
 from hotdesk.api.v1alpha1 import Machine, MachinePool, Readiness, Workspace
 from hotdesk.core.facts import Group
+from hotdesk.ports import Fleet, Vault
 
 T = TypeVar("T")
 START = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -76,17 +80,23 @@ class GatedFleets:
         self._begin = begin
 
     def fleet(self, **where: Any) -> Any:
-        return _GatedFleet(self._fleets.fleet(**where), self._begin)
+        return _Gated(self._fleets.fleet(**where), self._begin)
+
+    def vault(self, **where: Any) -> Any:
+        return _Gated(self._fleets.vault(**where), self._begin)
+
+    def interruptions(self, **where: Any) -> Any:
+        return self._fleets.interruptions(**where)
 
 
-class _GatedFleet:
-    def __init__(self, fleet: FakeFleet, begin: Callable[[str], None]) -> None:
-        self._fleet = fleet
+class _Gated:
+    def __init__(self, fake: Fleet | Vault, begin: Callable[[str], None]) -> None:
+        self._fake = fake
         self._begin = begin
 
     def __getattr__(self, name: str) -> Any:
-        method = getattr(self._fleet, name)
-        if name.startswith("describe_"):
+        method = getattr(self._fake, name)
+        if name.startswith(("describe_", "find")):
             return method
 
         async def begun(*args: Any, **kwargs: Any) -> Any:
@@ -109,12 +119,13 @@ class Operator:
         self.directory = Directory(
             World(
                 store=KubeStore(self._session, on_write=self._note, gate=self.gate.check),
-                fleets=GatedFleets(FakeFleets(desk.fleet), self._begin_call),
+                fleets=GatedFleets(FakeFleets(desk.fleet, desk.vault, desk.queues), self._begin_call),
                 prober=desk.prober,
                 clock=desk.clock,
                 metrics=self.metrics,
                 pace=pace,
                 gate=self.gate,
+                notifier=desk.notices,
             )
         )
         self._unsubscribe = desk.server.storage.subscribe(self._hear)
@@ -133,6 +144,7 @@ class Operator:
         actors = self.directory._actors.values()
         tasks = [task for actor in actors for task in actor._effects._running.values()]
         tasks += [*self.directory._tasks.values(), *self.directory._lookouts._looking]
+        tasks += self.directory._lookouts._announcing._tasks.values()
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -161,8 +173,11 @@ class Desk:
         self.clock = RunningClock()
         given = {what: timedelta(seconds=wait) for what, wait in delays.items()}
         self.fleet = FakeFleet(clock=self.clock, delays=Delays(**({"launch": timedelta(milliseconds=20)} | given)))
+        self.queues = FakeInterruptions(self.clock)
+        self.vault = FakeVault(self.fleet)
         self.server = FakeApiServer(now=self.clock.now)
         self.prober = PatientProber()
+        self.notices = Notices()
         self.laws = Laws(self.server, self.fleet)
         self._operators: list[Operator] = []
         self._gates: list[Gate] = []
@@ -193,7 +208,7 @@ class Desk:
         if group not in self.fleet.groups:
             self.fleet.add_group(group, tags=TAGS | {"hotdesk.dev/pool": name})
         buffer = {"idle": idle, "scaleDownDelay": "0s"}
-        aws = {"region": "eu-west-1", "autoScalingGroupName": group}
+        aws = {"region": "eu-west-1", "autoScalingGroupName": group, **spec.pop("aws", {})}
         self.server.create(
             "machinepools",
             {"metadata": {"name": name}, "spec": {"aws": aws, "maxMachines": 10, "buffer": buffer, **spec}},

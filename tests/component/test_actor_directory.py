@@ -1,6 +1,11 @@
 """Pools and their news: what a watch missed, two pools on one group, pools that come, pause and go."""
 
+import asyncio
+
 from component.desk import Desk, at_a_desk
+from fakes.fleet import Hold
+from hotdesk.actors.observer import Observer
+from hotdesk.actors.pool_actor import PoolActor
 from hotdesk.api.conditions import find_condition
 from hotdesk.api.v1alpha1 import MachinePool
 
@@ -185,3 +190,60 @@ async def test_an_edited_owner_is_seen_while_the_machine_stays(desk: Desk):
     after = desk.workspace("demo").status
     assert after.url == (before.url or "").replace("ada", "bob")
     assert (after.machine, after.claimed_at) == (before.machine, before.claimed_at)
+
+
+@at_a_desk()
+async def test_a_pool_that_goes_during_a_look_spoils_it_for_no_other(desk: Desk):
+    observer, pool, other = await _watched_pools(desk)
+    held = desk.fleet.hold_next("describe_groups", Hold.ANSWER)
+    look = asyncio.create_task(observer._look(list(observer._schedules.values())))
+    await held.arrived.wait()
+    before = pool.facts.observation
+    other.facts.set_pool(None)  # as a write's answer tells it, before the watch does
+    held.release()
+    await look
+    assert pool.facts.observation is not before
+    assert not pool._effects.troubles._times
+
+
+@at_a_desk()
+async def test_a_pool_that_went_before_a_look_spoils_it_for_no_other(desk: Desk):
+    observer, pool, other = await _watched_pools(desk)
+    before = pool.facts.observation
+    other.facts.set_pool(None)  # as a write's answer tells it, before the watch does
+    await observer._look(list(observer._schedules.values()))
+    assert pool.facts.observation is not before
+    assert not pool._effects.troubles._times
+
+
+async def _watched_pools(desk: Desk) -> tuple[Observer, PoolActor, PoolActor]:
+    """Return two pools and who looks at both, and leave the looking to the test."""
+    desk.add_pool("other", group="second")
+    desk.add_pool()
+    operator = await desk.operator()
+    await desk.until_idle(4)
+    await operator.directory._lookouts.stop()
+    actors = operator.directory._actors
+    observer = actors["pool"].watcher
+    assert isinstance(observer, Observer)
+    assert [*observer._schedules] == ["other", "pool"]
+    return observer, actors["pool"], actors["other"]
+
+
+@at_a_desk()
+async def test_a_pool_of_which_only_its_actor_knows_that_it_is_gone_is_removed_when_the_news_comes(desk: Desk):
+    desk.add_pool()
+    operator = await desk.operator()
+    await desk.until_idle(2)
+    desk.add_pool("other", group="second", idle=0)
+    desk.ask("demo", pool="other")
+    await desk.until_bound("demo")
+    directory = operator.directory
+    other = directory._actors["other"]
+    other.facts.set_pool(None)  # as a write's answer tells it, before the watch does
+    for thing in (*other.facts.workspaces.values(), *other.facts.machines.values()):
+        directory.delete(thing)
+    await desk.until(lambda: not other._effects.is_busy, what="its writes have ended")
+    directory._retire("other")
+    directory.delete(desk.pool("other"))
+    assert "other" not in directory._pools

@@ -18,6 +18,7 @@ pytestmark = pytest.mark.stack
 DEPLOY = Path(__file__).parents[2] / "deploy"
 AWS_ADAPTER = Path(__file__).parents[2] / "operator" / "hotdesk" / "adapters" / "aws"
 OPERATOR = "system:serviceaccount:hotdesk-system:hotdesk"
+SERVICES = ("autoscaling", "cloudwatch", "ec2", "s3", "sns", "sqs", "ssm")
 KUSTOMIZATIONS = ["kustomize", "kind", "examples/eks-irsa"]
 
 MAY = [
@@ -33,9 +34,22 @@ MAY = [
     "watch namespaces",
     "list priorityclasses.scheduling.k8s.io",
     "watch priorityclasses.scheduling.k8s.io",
+    "create events.events.k8s.io",
+    "patch events.events.k8s.io",
 ]
-MAY_AT_HOME = [f"{verb} leases.coordination.k8s.io" for verb in ("get", "list", "watch", "create", "patch", "delete")]
-MAY_NOT_AT_HOME = ["deletecollection leases.coordination.k8s.io", "update leases.coordination.k8s.io", "get secrets"]
+MAY_AT_HOME = [
+    *(f"{verb} leases.coordination.k8s.io" for verb in ("get", "list", "watch", "create", "patch", "delete")),
+    "get secrets/hotdesk-pool-secrets",
+]
+MAY_NOT_AT_HOME = [
+    "deletecollection leases.coordination.k8s.io",
+    "update leases.coordination.k8s.io",
+    "get secrets",
+    "get secrets/hotdesk-heartbeat",
+    "list secrets",
+    "watch secrets",
+    "patch secrets/hotdesk-pool-secrets",
+]
 MAY_NOT = [
     "create workspaces.hotdesk.dev",
     "patch workspaces.hotdesk.dev",
@@ -44,6 +58,10 @@ MAY_NOT = [
     "delete machinepools.hotdesk.dev",
     "deletecollection machines.hotdesk.dev",
     "get secrets",
+    "get secrets/hotdesk-pool-secrets",
+    "list events.events.k8s.io",
+    "delete events.events.k8s.io",
+    "create events",
     "list pods",
     "create pods",
     "patch namespaces",
@@ -63,10 +81,12 @@ def system(kubectl):
 @pytest.fixture(scope="module")
 def rights(kubectl, system):  # noqa: ARG001  # the namespace of the Leases
     """The operator's roles, in force until the module ends."""
-    files = [f"--filename={DEPLOY / 'kustomize' / name}" for name in ("operator-role.yaml", "lease-role.yaml")]
+    roles = ("operator-role.yaml", "lease-role.yaml", "secret-role.yaml")
+    files = [f"--filename={DEPLOY / 'kustomize' / name}" for name in roles]
     kubectl("apply", *files)
     wait_for(lambda: _can(kubectl, "list workspaces.hotdesk.dev") == "yes", what="the role is in force")
     wait_for(lambda: _can(kubectl, MAY_AT_HOME[0], at_home=True) == "yes", what="the role for Leases is in force")
+    wait_for(lambda: _can(kubectl, MAY_AT_HOME[-1], at_home=True) == "yes", what="the role for Secrets is in force")
     yield
     kubectl("delete", *files)
 
@@ -170,7 +190,7 @@ def test_the_image_holds_the_product_and_not_the_local_stack():
     assert re.findall(r"^USER (.*)", lines, re.MULTILINE) == ["65532:65532"]
 
 
-@pytest.mark.parametrize("script", ["hotdesk.sh", "kind/up.sh"])
+@pytest.mark.parametrize("script", ["hotdesk.sh", "kind/up.sh", "aws/interruptions.sh"])
 def test_a_script_is_one_that_every_shell_reads(script):
     subprocess.run(["sh", "-n", DEPLOY / script], check=True)
 
@@ -192,8 +212,13 @@ def _calls_to_aws():
                 for part in (node.args if isinstance(node, ast.Call) else ())
                 if isinstance(part, ast.Constant)
             ]
-            calls |= {f"{service}:{name}" for service, name in pairwise(words) if service in ("autoscaling", "ec2")}
+            calls |= {_permission(service, name) for service, name in pairwise(words) if service in SERVICES}
     return calls
+
+
+def _permission(service, operation):
+    """Return the IAM action of a call: SQS's calls for several messages need the one for a single message."""
+    return f"{service}:{operation.removesuffix('Batch')}"
 
 
 def _listed(value):
@@ -202,8 +227,9 @@ def _listed(value):
 
 def _can(kubectl, right, *, at_home=False):
     verb, resource = right.split()
-    resource, _, subresource = resource.partition("/")
-    options = [f"--subresource={subresource}"] if subresource else []
+    options = []
+    if resource.endswith("/status"):  # any other word behind a slash is a name
+        resource, options = resource.removesuffix("/status"), ["--subresource=status"]
     where = "--namespace=hotdesk-system" if at_home else "--all-namespaces"
     question = ["auth", "can-i", verb, resource, *options, where, f"--as={OPERATOR}"]
     return kubectl(*question, check=False).stdout.strip()

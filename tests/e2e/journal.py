@@ -43,6 +43,7 @@ class Journal:
         self._ended: list[Seat] = []
         self._held: dict[str, Seat] = {}
         self._reaped: dict[str, Reaped] = {}
+        self._resting: set[str] = set()
         self._holders: dict[str, set[str]] = defaultdict(set)
         self._reasons: dict[str, list[str]] = defaultdict(list)
         self._read = {"Workspace": 0, "Machine": 0}
@@ -65,6 +66,11 @@ class Journal:
         """Return the decision to end a machine, if it was made."""
         with self._lock:
             return self._reaped.get(machine)
+
+    def is_to_rest(self, machine: str) -> bool:
+        """Tell whether it was ever decided, past turning back, that a machine is stopped."""
+        with self._lock:
+            return machine in self._resting
 
     def holders(self, machine: str) -> frozenset[str]:
         """Return the UIDs of all workspaces that ever had a claim on a machine, published or not."""
@@ -103,7 +109,8 @@ class Journal:
         meta, status = thing["metadata"], thing.get("status", {})
         self._reasons[meta["uid"]] += [c["reason"] for c in status.get("conditions", []) if c["type"] == "Ready"]
         held = self._held.get(meta["uid"])
-        place = None if gone or not status.get("machine") else (status["machine"], status.get("slot", 0))
+        is_seated = status.get("machine") and status["phase"] != "Archiving"  # its files are saved: it has left
+        place = None if gone or not is_seated else (status["machine"], status.get("slot", 0))
         if held is not None and place != (held.machine, held.slot):
             self._ended.append(replace(held, ends=version))
             del self._held[meta["uid"]]
@@ -117,3 +124,5 @@ class Journal:
         self._holders[name] |= {claim["workspace"]["uid"] for claim in spec.get("claims", [])}
         if "reap" in spec and not gone:
             self._reaped.setdefault(name, Reaped(at=version, reason=spec["reap"]["reason"]))
+        if spec.get("stop", {}).get("final"):
+            self._resting.add(name)

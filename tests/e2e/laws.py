@@ -10,7 +10,8 @@ from e2e.scene import SOON, Pool, Scene
 from e2e.simulator import Simulator
 from waiting import wait_for
 
-_ENDS = frozenset({"shutting-down", "terminated", "stopping", "stopped"})
+_ENDS = frozenset({"shutting-down", "terminated"})
+_STOPS = frozenset({"stopping", "stopped"})
 _BY_A_PERSON = ("person", "DeleteAutoScalingGroup")
 
 
@@ -60,7 +61,7 @@ def no_workspace_has_two_claims(machines: Iterable[Object]) -> None:
 
 
 def only_reaped_machines_are_ended(journal: Journal, simulator: Simulator, *, group: str) -> None:
-    """Assert that every machine that a call of ours, or the group by itself, ended was to be ended by its record.
+    """Assert that every machine that a call of ours, or the group by itself, ended or stopped was to be, by its record.
 
     What a person ends is the person's, by deleting the group too.
     """
@@ -68,6 +69,10 @@ def only_reaped_machines_are_ended(journal: Journal, simulator: Simulator, *, gr
         ends = [change for change in machine["changes"] if change["what"] == "state" and change["new"] in _ENDS]
         if ends and not ends[0]["cause"].endswith(_BY_A_PERSON):
             assert journal.reaped(machine["id"]), f"{machine['id']} was ended by {ends[0]} without a decision"
+        stops = [change for change in machine["changes"] if change["what"] == "state" and change["new"] in _STOPS]
+        if stops and not stops[0]["cause"].endswith(_BY_A_PERSON):
+            is_decided = journal.is_to_rest(machine["id"]) or journal.reaped(machine["id"])
+            assert is_decided, f"{machine['id']} was stopped by {stops[0]} without a decision"
 
 
 def live_machines_stay_within(pool: Pool, ceiling: int) -> None:

@@ -9,8 +9,9 @@ from enum import Enum, auto
 from typing import Any, TypeVar
 
 from fakes.awsworld import GroupState, MachineState, MemberState, World
+from fakes.interruptions import FakeInterruptions
 from hotdesk.core.facts import Group, Instance, InstanceState, LaunchFailure
-from hotdesk.ports import Fleet, HotdeskError, Refused, Unanswered
+from hotdesk.ports import Fleet, HotdeskError, Interruptions, Refused, Unanswered, Vault
 
 T = TypeVar("T")
 POOL_TAG = "hotdesk.dev/pool"
@@ -330,14 +331,27 @@ class FakeFleet(World):
 
 
 class FakeFleets:
-    """The Fleets port: one FakeFleet for every region, endpoint and role."""
+    """The Fleets port: one FakeFleet, one Vault and one set of queues for every region, endpoint and role."""
 
-    def __init__(self, fleet: FakeFleet) -> None:
+    def __init__(
+        self, fleet: FakeFleet, vault: Vault | None = None, interruptions: FakeInterruptions | None = None
+    ) -> None:
         self._fleet = fleet
+        self._vault = vault
+        self._interruptions = interruptions or FakeInterruptions(fleet.clock)
 
     def fleet(self, *, region: str, endpoint_url: str | None, role_arn: str | None) -> Fleet:
         del region, endpoint_url, role_arn
         return self._fleet
+
+    def interruptions(self, *, region: str, endpoint_url: str | None, role_arn: str | None) -> Interruptions:
+        del region, endpoint_url, role_arn
+        return self._interruptions
+
+    def vault(self, *, region: str, endpoint_url: str | None, role_arn: str | None) -> Vault:
+        del region, endpoint_url, role_arn
+        assert self._vault is not None, "this world has no vault"
+        return self._vault
 
 
 def _checked(action: str) -> str:

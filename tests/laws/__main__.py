@@ -6,30 +6,30 @@ import secrets
 import sys
 import time
 
-from laws.running import WORLDS, run
+from laws.running import Tally, run
 
 
 def main() -> int:
     """Run until the time is over or a law is broken; the seed that broke it is printed."""
     asked = _arguments()
     until = time.monotonic() + 60 * asked.minutes
-    worlds = 0
+    tally = Tally()
     while True:
         number = asked.seed if asked.seed is not None else secrets.randbelow(2**32)
         _say(f"seed {number}")
         try:
-            run(number, steps=asked.steps, shrink=asked.shrink)
+            run(number, steps=asked.steps, shrink=asked.shrink, tally=tally)
         except BaseException as error:  # noqa: BLE001  # a group of failures, or one
+            _say(str(tally))
             sys.stdout.write("\n".join([str(error), *_notes(error), _replay(number, asked.steps)]) + "\n")
             return 1
-        worlds += WORLDS
         if asked.seed is not None or time.monotonic() > until:
-            _say(f"{worlds} worlds, {time.process_time():.0f} s of CPU: no law was broken")
+            _say(f"{tally}, {time.process_time():.0f} s of CPU: no law was broken")
             return 0
 
 
 def _replay(number: int, steps: int) -> str:
-    return f"To see it again: PYTHONHASHSEED=0 PYTHONPATH=tests python -m laws --seed {number} --steps {steps}"
+    return f"To see it again: PYTHONPATH=tests python -m laws --seed {number} --steps {steps}"
 
 
 def _notes(error: BaseException) -> list[str]:

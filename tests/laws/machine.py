@@ -57,9 +57,12 @@ def has_users(machine: "LawMachine") -> bool:
 class LawMachine(RuleBasedStateMachine):
     """One world and everything that may happen in it. The rules are the story; the witness judges every write of it."""
 
+    ended: Callable[[SimWorld], None] = staticmethod(lambda _world: None)  # told of each world that ended
+
     def __init__(self) -> None:
         super().__init__()
         self.world: SimWorld | None = None
+        self.is_over = False  # nothing bad happens any more, whatever was meant to
 
     @initialize(
         seed=st.integers(0, 2**32),
@@ -103,11 +106,13 @@ class LawMachine(RuleBasedStateMachine):
                 self.settle()
         finally:
             self.world.__exit__()
+            self.ended(self.world)
 
     def settle(self) -> None:
         """Let everything be well again: within a bound of time the world must be at rest, with no law broken."""
         assert self.world is not None
         world = self.world
+        self.is_over = True
         self.people.calm_down()
         is_at_rest = world.until(
             lambda: bool(self.witness.broken) or not unrest(world), within=_SETTLES_WITHIN, every=10
@@ -162,8 +167,13 @@ class LawMachine(RuleBasedStateMachine):
             self.an_operator_is_killed_soon(number, after, replaced=replaced)
 
     @precondition(has_room_for_users)
-    @step(pool=pools, idle=st.integers(0, 1), after=st.sampled_from((0.0, 0.003, 0.1)), first=st.booleans())
+    @step(pool=pools, idle=st.sampled_from((0, 0, 1)), after=st.sampled_from((0.0, 0.003, 0.1)), first=st.booleans())
     def a_pool_shrinks_while_a_user_comes(self, pool: str, idle: int, after: float, *, first: bool) -> None:
+        """Let two operators decide about one machine: what one of them hears first, the other hears last."""
+        if len(self.world.alive) < _MOST_OPERATORS:
+            self.start_operator()
+            self.world.pass_time(5.0)
+        self.world.server.watch_lag = (0.001, 0.3)
         if first:
             self.people.come(pool)
             self.world.pass_time(after)
@@ -298,7 +308,7 @@ class LawMachine(RuleBasedStateMachine):
         """Start one more. Two that ask nobody correct each other's reports for ever: that goes on for a while only."""
         operator = self.world.start_operator()
         if not self.world.shares and len(self.world.alive) > 1:
-            self.world.timeline.later(_BOTH_ACT_FOR, operator.kill)
+            self.world.timeline.later(_BOTH_ACT_FOR, lambda: self.world.alive[1:] and operator.kill())
 
     @precondition(lambda self: self.world.alive)
     @step(number=numbers, after=moments, replaced=st.booleans())
@@ -307,7 +317,7 @@ class LawMachine(RuleBasedStateMachine):
 
     def an_operator_is_killed_soon(self, number: int, after: float, *, replaced: bool) -> None:
         victim = self.world.alive[number % len(self.world.alive)]
-        self.world.timeline.later(after, lambda: self._killed(victim, replaced=replaced))
+        self.world.timeline.later(after, lambda: self.is_over or self._killed(victim, replaced=replaced))
 
     @precondition(lambda self: self.world.alive)
     @step(number=numbers)
@@ -324,7 +334,7 @@ class LawMachine(RuleBasedStateMachine):
     def an_operator_stands_still_soon(self, number: int, after: float, seconds: float) -> None:
         victim = self.world.alive[number % len(self.world.alive)]
         self.world.disturb()
-        self.world.timeline.later(after, victim.pause)
+        self.world.timeline.later(after, lambda: self.is_over or victim.pause())
         self.world.timeline.later(after + seconds, victim.go_on)
 
     @precondition(lambda self: self.world.alive)

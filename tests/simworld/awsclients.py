@@ -12,7 +12,7 @@ from hotdesk.adapters.aws.budgets import Budgets
 from hotdesk.adapters.aws.calls import Calls, Request
 from hotdesk.adapters.aws.clients import Clients, Service, Target, Timeouts
 from hotdesk.adapters.aws.fleet import AwsFleet
-from hotdesk.ports import HotdeskError
+from hotdesk.ports import HotdeskError, Vault
 from hotdesk_local.aws.errors import AwsError
 from hotdesk_local.aws.quotas import throttled
 from simworld.aws import OPERATIONS, REGION, SimAws
@@ -90,6 +90,7 @@ class AwsLine:
             verb=request.operation,
             about=_about(request.parameters),
             is_write=not request.operation.startswith(_READS),
+            left_at=self._timeline.now,
         )
 
         def perform(fate: Fate) -> Callable[[], None]:
@@ -121,6 +122,10 @@ class SimFleets:
     def fleet(self, *, region: str, endpoint_url: str | None, role_arn: str | None) -> AwsFleet:
         del region, endpoint_url, role_arn
         return self._fleet
+
+    def vault(self, *, region: str, endpoint_url: str | None, role_arn: str | None) -> Vault:
+        del region, endpoint_url, role_arn
+        raise NotImplementedError("this world has no vault")
 
 
 class _DirectClient:

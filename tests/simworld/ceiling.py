@@ -1,17 +1,26 @@
 """Law 3: live machines never exceed `maxMachines`, with the one exception that the design states."""
 
-from collections import defaultdict, deque
+from collections import defaultdict
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 from fakes.apiserver.storage import Json
-from hotdesk_local.aws.model import COUNTED, Instance
+from hotdesk_local.aws.model import COUNTED, Group, Instance
 from simworld.network import Call, Fate
 from simworld.world import SimWorld
 
-_LATE_FOR = 300.0  # seconds within which two late capacity calls count as being late at once
+_IN_TIME = 1.0  # seconds that a call may take; whatever takes longer comes late
 _REBALANCES = 900.0  # seconds that a rebalance which people allowed may take
-_RAISING = ("SetDesiredCapacity", "UpdateAutoScalingGroup")
+_SETTINGS = ("DesiredCapacity", "MaxSize")
+
+
+@dataclass(frozen=True)
+class _Setting:
+    """What a capacity call has set."""
+
+    value: int
+    is_late: bool
 
 
 class Ceiling:
@@ -22,7 +31,8 @@ class Ceiling:
         self._breach = breach
         self._limits: dict[str, tuple[str, int]] = {}  # pool -> group and maxMachines
         self._former: dict[str, int] = {}  # group -> a higher limit that was in force until the fence stands
-        self._late: deque[float] = deque()
+        self._set: dict[str, dict[str, _Setting]] = defaultdict(dict)  # group -> what operators have set last
+        self._called_at: dict[str, float] = {}  # group -> when the latest capacity call was carried out
         self._pushed: dict[str, set[str]] = defaultdict(set)  # group -> machines that people pushed out of it
         self._rebalancing: dict[str, float] = {}
 
@@ -57,15 +67,27 @@ class Ceiling:
         if group is None or (limit := self._limit(group)) is None:
             return
         live = len(self._world.aws.live(group))
-        if live > limit and not self._is_excused():
+        if live > limit and not self._is_excused(group):
             self._breach(3, f"{live} machines of group {group} are live, {limit} are allowed")
 
     def called(self, call: Call, params: Mapping[str, Any], fate: Fate) -> None:
-        """Take in a call; a capacity call that comes late, or again, may be one of the two that are excused."""
-        raises = "DesiredCapacity" in params or "MaxSize" in params
-        if call.verb in _RAISING and raises and fate in (Fate.LATE, Fate.TWICE):
-            self._late.append(self._world.timeline.now)
+        """Take in a call that was carried out."""
+        name = str(params.get("AutoScalingGroupName"))
+        asked = [setting for setting in _SETTINGS if setting in params]
+        if asked and fate is not Fate.REFUSED and (group := self._world.aws.group(name)) is not None:
+            is_late = self._is_late(call, name)
+            self._called_at[name] = self._world.timeline.now
+            self._note(group, {setting: int(params[setting]) for setting in asked}, is_late=is_late)
         self.changed()
+
+    def _note(self, group: Group, asked: Mapping[str, int], *, is_late: bool) -> None:
+        """Note who has set what is in force; a MaxSize pulls the desired capacity down with it, whoever set that."""
+        made = self._set[group.name]
+        for setting, value in _in_force(group).items():
+            if asked.get(setting) == value:
+                made[setting] = _Setting(value, is_late)
+            elif setting in made and value < made[setting].value and "MaxSize" in asked:
+                made[setting] = replace(made[setting], value=value)
 
     def changed(self) -> None:
         """Drop a former limit once the fence of the present one stands."""
@@ -95,11 +117,24 @@ class Ceiling:
         live = self._world.aws.live(group)
         return sum(i.member is None or i.member.lifecycle not in COUNTED for i in live)
 
-    def _is_excused(self) -> bool:
-        """Tell whether two capacity calls came late at once, which is the design's one exception."""
-        while self._late and self._world.timeline.now - self._late[0] > _LATE_FOR:
-            self._late.popleft()
-        return len(self._late) > 1
+    def _is_late(self, call: Call, group: str) -> bool:
+        """Tell whether a call took long, or another one was faster: either way it was decided on what is no more."""
+        is_overtaken = self._called_at.get(group, float("-inf")) > call.left_at
+        return is_overtaken or self._world.timeline.now - call.left_at > _IN_TIME
+
+    def _is_excused(self, group: str) -> bool:
+        """Tell whether two late calls are in force at once, the design's one exception: MaxSize and desired capacity.
+
+        One alone never suffices: a desired capacity is refused above MaxSize, and a MaxSize alone launches nothing.
+        """
+        found, made = self._world.aws.group(group), self._set[group]
+        if found is None or not made.keys() >= set(_SETTINGS):
+            return False
+        return all(made[setting] == _Setting(value, is_late=True) for setting, value in _in_force(found).items())
+
+
+def _in_force(group: Group) -> dict[str, int]:
+    return {"DesiredCapacity": group.desired, "MaxSize": group.max_size}
 
 
 def _is_out(instance: Instance) -> bool:

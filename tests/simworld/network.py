@@ -62,6 +62,7 @@ class Call:
     verb: str  # get, list, patch, …; for AWS the action
     about: str  # resource and name; for AWS what the parameters name
     is_write: bool
+    left_at: float = 0.0  # seconds since the world began, in AWS's network
 
     def __str__(self) -> str:
         return f"{self.verb} {self.about}"
@@ -91,7 +92,8 @@ class Network:
         self.intercept: Intercept | None = None
         self.on_fate: Callable[[Process, Call, Fate], None] = lambda _process, _call, _fate: None
         self.on_send: Callable[[Process, Call], None] = lambda _process, _call: None
-        self.late_calls = 0  # on their way to have an effect after their caller gave up
+        self.late_calls = 0  # on their way to have an effect of which no caller will hear
+        self.carried = 0  # calls so far
         self._timeline = timeline
         self._patience = patience  # seconds of silence until a caller gives up
 
@@ -100,6 +102,7 @@ class Network:
         order = self.intercept(process, call) if self.intercept is not None else None
         if process.is_dead:
             return
+        self.carried += 1
         self.on_send(process, call)
         if order is not None and order.sender_dies:
             process.kill()
@@ -137,7 +140,8 @@ class Network:
                 later(there, lambda: answer(perform(fate)))
             case Fate.TWICE:
                 later(there, lambda: answer(perform(Fate.WELL)))
-                later(there + self._timeline.between(0.0, self.weather.late_up_to), lambda: perform(Fate.WELL))
+                self.late_calls += 1
+                later(there + self._timeline.between(0.0, self.weather.late_up_to), lambda: self._arrive(perform, fate))
             case Fate.LOST:
                 later(self._patience, lambda: answer(perform(Fate.LOST)))
             case Fate.ANSWER_LOST:
@@ -148,12 +152,12 @@ class Network:
                     self._patience, max(self._patience, self.weather.late_up_to)
                 )
                 self.late_calls += 1
-                later(wait, lambda: self._arrive(perform))
+                later(wait, lambda: self._arrive(perform, fate))
                 later(self._patience, lambda: answer(perform(Fate.LOST)))
 
-    def _arrive(self, perform: Perform) -> None:
+    def _arrive(self, perform: Perform, fate: Fate) -> None:
         self.late_calls -= 1
-        perform(Fate.LATE)
+        perform(fate)
 
     def _way(self) -> float:
         weather = self.weather

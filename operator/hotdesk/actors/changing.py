@@ -7,20 +7,24 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
 from hotdesk.actors.recording import PoolRecord
+from hotdesk.actors.rereading import Rereader
 from hotdesk.actors.world import World
-from hotdesk.api.v1alpha1 import CapacityCall
+from hotdesk.api.v1alpha1 import CapacityCall, Machine
 from hotdesk.core.actions import (
     DetachMachines,
+    GuardInstance,
     ProtectMembers,
     RepairGroup,
     SetDesired,
     SetMaxSize,
+    StartInstance,
+    StopInstance,
     TagMachines,
     TerminateInstance,
     TerminateMember,
 )
 from hotdesk.core.pool_facts import PoolFacts
-from hotdesk.ports import Fleet, HotdeskError, NotFound, Unanswered
+from hotdesk.ports import Conflict, Fleet, HotdeskError, InsufficientCapacity, NotFound, Refused, Unanswered
 
 log = logging.getLogger(__name__)
 
@@ -104,7 +108,7 @@ class Changes:
     async def terminate(self, action: TerminateMember | TerminateInstance) -> None:
         """End one reaped machine. Its record is asked for once more: `reap` must really be set."""
         machine = await self.world.store.fetch_machine(name=action.name)
-        if machine is None or machine.spec.reap is None or machine.spec.pool != self.facts.name:
+        if machine is None or machine.spec.reap is None or machine.spec.owed or machine.spec.pool != self.facts.name:
             return
         with self._acting((action.name,)):
             match action:
@@ -113,6 +117,36 @@ class Changes:
                 case TerminateInstance():
                     await self.fleet.terminate_instance(id=action.name)
         log.info("termination requested", extra={"machine": action.name, "pool": self.facts.name})
+
+    async def stop(self, action: StopInstance) -> None:
+        """Stop one machine. Its record is asked for once more: the decision must stand, past turning back."""
+        machine = await self.world.store.fetch_machine(name=action.name)
+        if machine is None or machine.spec.pool != self.facts.name or not _may_be_stopped(machine):
+            return
+        with self._acting((action.name,)):
+            await self.fleet.stop_instance(id=action.name)
+        log.info("stop requested", extra={"machine": action.name, "pool": self.facts.name})
+
+    async def start(self, action: StartInstance) -> None:
+        """Start one machine, and note it if AWS has no room for it."""
+        try:
+            with self._acting((action.name,)):
+                await self.fleet.start_instance(id=action.name)
+        except InsufficientCapacity:
+            self.facts.life.without_room.add(action.name)
+            raise
+        self.facts.life.without_room.discard(action.name)
+        log.info("start requested", extra={"machine": action.name, "pool": self.facts.name})
+
+    async def guard(self, action: GuardInstance) -> None:
+        """Switch stop protection, and note it on the record; what was not noted is done again."""
+        machine = action.machine
+        await self.fleet.protect_from_stop(id=machine.metadata.name, protect=action.protect)
+        status = machine.status.model_copy(update={"stop_protected": action.protect})
+        try:
+            self.facts.upsert_machine(await self.world.store.patch_machine_status(machine, status))
+        except (Conflict, NotFound, Refused, Unanswered) as doubt:
+            await Rereader(self.facts, self.world.store).machine(machine.metadata.name, because=doubt)
 
     @property
     def group(self) -> str:
@@ -147,3 +181,9 @@ class Changes:
     def _note_answer(self, record: CapacityCall, *, raises: bool) -> None:
         if raises:
             self.answered.append(record)
+
+
+def _may_be_stopped(machine: Machine) -> bool:
+    """Tell whether nobody can want this machine to run: its stop is past turning back, or it is given up."""
+    stop = machine.spec.stop
+    return (stop is not None and stop.final) or (machine.spec.reap is not None and not machine.spec.claims)

@@ -3,13 +3,15 @@
 import asyncio
 import logging
 from collections.abc import Sequence
+from datetime import datetime
 
 from hotdesk.actors.rereading import Rereader
 from hotdesk.actors.stats import ClaimLog
 from hotdesk.actors.world import World
-from hotdesk.api.v1alpha1 import Claim, ClaimedBy, Machine, Reap, Workspace, WorkspaceStatus
+from hotdesk.api.v1alpha1 import Claim, ClaimedBy, Machine, MachineSpec, Reap, Workspace, WorkspaceStatus
 from hotdesk.core import workspace_status
 from hotdesk.core.actions import CheckClaims, CheckSeat, ClaimSlots, PublishFound, Seat
+from hotdesk.core.lifecycle.keeping import owing
 from hotdesk.core.pool_facts import PoolFacts
 from hotdesk.ports import Conflict, HotdeskError, NotFound, Refused, Unanswered
 
@@ -30,6 +32,7 @@ class Claiming:
         self._facts = facts
         self._world = world
         self._log = claims
+        self._teller = world.teller
         self._reread = Rereader(facts, world.store)
         self._seen: dict[str, float] = {}  # UID -> when this process first saw the workspace, monotonic seconds
         self._writing: dict[str, asyncio.Task[None]] = {}
@@ -45,7 +48,7 @@ class Claiming:
     async def claim(self, action: ClaimSlots) -> None:
         """Claim the slots of one machine in one write, then publish their workspaces."""
         now = self._world.clock.now()
-        made = [Claim(slot=seat.slot, workspace=_claimed_by(seat.workspace), claimed_at=now) for seat in action.seats]
+        made = [_claim(seat.workspace, slot=seat.slot, now=now) for seat in action.seats]
         await self._claim_and_publish(action.machine, (*action.machine.spec.claims, *made), action.seats)
 
     async def publish_found(self, action: PublishFound) -> None:
@@ -72,8 +75,7 @@ class Claiming:
             kept = [claim for claim in machine.spec.claims if await self._still_holds(claim, action)]
             if len(kept) == len(machine.spec.claims):
                 return all(uid in self._facts.workspaces for uid in action.uids)
-            reap = None if kept else Reap(reason="Used", at=self._world.clock.now())
-            released = await self._world.store.patch_machine(machine, claims=kept, reap=reap)
+            released = await self._world.store.patch_machine_spec(machine, self._without(machine, kept))
             self._facts.upsert_machine(released)
             log.info("machine released", extra={"machine": name, "claims": len(kept)})
         except DOUBT as doubt:
@@ -105,9 +107,11 @@ class Claiming:
         if task is not None:
             self._writing[uid] = task
         try:
-            self._take_in(await self._world.store.patch_workspace_status(workspace, status))
+            written = await self._world.store.patch_workspace_status(workspace, status)
+            self._take_in(written)
+            self._teller.changed(workspace, written, pool=self._facts.pool)
         except DOUBT as doubt:
-            await self._reread.workspace(workspace, because=doubt)
+            await self._read_again(workspace, doubt)
         finally:
             self._writing.pop(uid, None)
 
@@ -141,10 +145,17 @@ class Claiming:
         try:
             published = await self._world.store.patch_workspace_status(workspace, status)
         except DOUBT as doubt:
-            await self._reread.workspace(workspace, because=doubt)
+            await self._read_again(workspace, doubt)
             return
         self._take_in(published)
+        self._teller.changed(workspace, published, pool=pool)
         self._count(published, seat)
+
+    async def _read_again(self, workspace: Workspace, doubt: Exception) -> None:
+        """Read what became of a write; where nobody had answered, it may have been made and is to be told."""
+        found = await self._reread.workspace(workspace, because=doubt)
+        if found is not None and isinstance(doubt, Unanswered):
+            self._teller.changed(workspace, found, pool=self._facts.pool)
 
     def _take_in(self, written: Workspace) -> None:
         """Take in what our own write made of a workspace, unless its deletion was heard of while we waited."""
@@ -168,6 +179,14 @@ class Claiming:
             },
         )
 
+    def _without(self, machine: Machine, kept: Sequence[Claim]) -> MachineSpec:
+        """Return the machine's record without the claims that are not kept; what they leave behind is noted there."""
+        now, spec = self._world.clock.now(), machine.spec
+        left = [claim for claim in spec.claims if claim not in kept]
+        owed = (*spec.owed, *owing(self._facts, left, now=now))
+        reap = None if kept else Reap(reason="Used", at=now)
+        return spec.model_copy(update={"claims": tuple(kept), "owed": owed, "reap": reap})
+
     async def _still_holds(self, claim: Claim, action: CheckClaims) -> bool:
         uid, name = claim.workspace.uid, action.machine.metadata.name
         if uid not in action.uids:
@@ -184,7 +203,7 @@ class Claiming:
     async def _restored(self, workspace: Workspace, machine: Machine | None, action: CheckSeat) -> bool:
         """Give a living machine its lost record, or a record its lost claim; false where somebody else has the slot."""
         slot = workspace.status.slot or 0
-        claim = Claim(slot=slot, workspace=_claimed_by(workspace), claimed_at=self._world.clock.now())
+        claim = _claim(workspace, slot=slot, now=self._world.clock.now())
         try:
             if machine is None and action.instance is not None:
                 machine = await self._world.store.create_machine(self._record_of(workspace, action, slot=slot))
@@ -216,9 +235,10 @@ def new_machine(name: str, *, pool: str, zone: str, slots: int) -> Machine:
     )
 
 
-def _claimed_by(workspace: Workspace) -> ClaimedBy:
+def _claim(workspace: Workspace, *, slot: int, now: datetime) -> Claim:
     meta = workspace.metadata
-    return ClaimedBy(namespace=meta.namespace, name=meta.name, uid=meta.uid)
+    holder = ClaimedBy(namespace=meta.namespace, name=meta.name, uid=meta.uid)
+    return Claim(slot=slot, workspace=holder, owner=workspace.spec.owner, claimed_at=now)
 
 
 def _holds(machine: Machine | None, workspace: Workspace) -> bool:

@@ -31,7 +31,7 @@ class Directory:
         self._world = world
         self._actors: dict[str, PoolActor] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._lookouts = Lookouts(world)
+        self._lookouts = Lookouts(world, self._home_of)
         self._pools: dict[str, MachinePool] = {}
         self._surroundings = Surroundings()
         self._takes_all = False
@@ -87,7 +87,7 @@ class Directory:
         listed = {("pool", pool.metadata.name) for pool in pools}
         listed |= {("machine", machine.metadata.name) for machine in machines}
         listed |= {("workspace", workspace.metadata.uid) for workspace in workspaces}
-        for kind, key in known - listed:
+        for kind, key in sorted(known - listed):
             self._remove_ghost(kind, key)
         for name in tuple(self._actors):
             self._retire(name)  # some were busy when the last news of them came
@@ -162,6 +162,9 @@ class Directory:
                 self.take(name)
         return actor
 
+    def _home_of(self, machine: str) -> PoolActor | None:
+        return next((actor for actor in self._actors.values() if machine in actor.facts.machines), None)
+
     def _halt(self, actor: PoolActor) -> None:
         task = self._tasks.pop(actor.name, None)
         if task is not None:
@@ -180,6 +183,8 @@ class Directory:
             if name in self._tasks:
                 self._lookouts.look(actor, pool)
             self._find_rivals()
+        elif name in self._tasks:
+            self._lookouts.listen(actor, pool)  # not while it is paused
 
     def _remove_pool(self, name: str) -> None:
         pool = self._pools.pop(name, None)
@@ -204,7 +209,8 @@ class Directory:
 
     def _retire(self, name: str) -> None:
         """End the actor of a pool that nothing names any more."""
-        if name in self._actors and self._actors[name].is_idle:
+        # The answer to a write may tell the actor that its pool is gone before the news of it comes here.
+        if name in self._actors and name not in self._pools and self._actors[name].is_idle:
             self._halt(self._actors.pop(name))
             self.pools_changed()
 

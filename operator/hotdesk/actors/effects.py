@@ -5,20 +5,31 @@ import logging
 from collections.abc import Callable
 from typing import assert_never
 
+from hotdesk.actors.adopting import Adopting
 from hotdesk.actors.backoff import Backoff
 from hotdesk.actors.changing import Changes
 from hotdesk.actors.claiming import Claiming
+from hotdesk.actors.keeping import Keeping
 from hotdesk.actors.recording import MachineRecords, PoolRecord
+from hotdesk.actors.resting import Resting
 from hotdesk.actors.stats import ClaimLog
 from hotdesk.actors.troubles import Troubles
 from hotdesk.actors.world import World
 from hotdesk.core.actions import (
     Action,
+    AdoptInstance,
+    ArchiveMachine,
+    BackUp,
     CheckClaims,
     CheckSeat,
     ClaimSlots,
+    CondemnInstance,
     DetachMachines,
+    FindFiles,
+    FinishStop,
     ForgetMachine,
+    GiveUpStart,
+    GuardInstance,
     HoldPool,
     Key,
     LetPoolGo,
@@ -31,11 +42,17 @@ from hotdesk.core.actions import (
     ReportMachine,
     ReportPool,
     ReportWorkspace,
+    Restore,
     SetDesired,
     SetMaxSize,
+    SettleOwed,
+    StartInstance,
+    StopInstance,
+    StopMachine,
     TagMachines,
     TerminateInstance,
     TerminateMember,
+    WakeMachine,
 )
 from hotdesk.core.pool_facts import PoolFacts
 from hotdesk.ports import Conflict, HotdeskError
@@ -50,6 +67,8 @@ SHOWS_IN_AWS = (  # what is worth another look at once
     DetachMachines,
     TerminateMember,
     TerminateInstance,
+    StopInstance,
+    StartInstance,
 )
 _BACKGROUND_WRITES = 4  # at once; claims have no such limit, and go first on the wire
 _GIVING_WAY = 1.0  # seconds between two writes that can wait, while claims are made
@@ -65,7 +84,10 @@ class Effects:
     ) -> None:
         self.claims = ClaimLog()
         self.claiming = Claiming(facts, world, self.claims)
+        self.resting = Resting(facts, world)
+        self.keeping = Keeping(facts, world, report=self.claiming.report)
         self.machines = MachineRecords(facts, world)
+        self.adopting = Adopting(facts, world)
         self.pool = PoolRecord(facts, world)
         self.changes = Changes(facts, world, self.pool)
         self.troubles = Troubles()
@@ -145,7 +167,7 @@ class Effects:
         if isinstance(action, SHOWS_IN_AWS):
             self._aws_changed()
 
-    async def _execute(self, action: Action) -> bool:  # noqa: C901, PLR0912  # one case an action, checked for completeness
+    async def _execute(self, action: Action) -> bool:  # noqa: C901, PLR0912, PLR0915  # one case an action, checked for completeness
         """Carry out one action; False says that it settled nothing and should not be repeated at once."""
         match action:
             case ClaimSlots():
@@ -166,6 +188,8 @@ class Effects:
                 self.ready.discard(action.machine.metadata.name)
             case ReapMachine():
                 await self.machines.reap(action)
+            case AdoptInstance() | CondemnInstance():
+                return await self.adopting.carry_out(action)
             case ForgetMachine():
                 await self.machines.forget(action)
             case ProbeMachine():
@@ -188,6 +212,16 @@ class Effects:
                 await self.changes.detach(action)
             case TerminateMember() | TerminateInstance():
                 await self.changes.terminate(action)
+            case StopInstance():
+                await self.changes.stop(action)
+            case StartInstance():
+                await self.changes.start(action)
+            case GuardInstance():
+                await self.changes.guard(action)
+            case StopMachine() | FinishStop() | WakeMachine() | GiveUpStart() | ArchiveMachine() | SettleOwed():
+                return await self.resting.carry_out(action)
+            case BackUp() | Restore() | FindFiles():
+                return await self.keeping.carry_out(action)
             case _:
                 assert_never(action)
         return True

@@ -2,7 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -10,7 +11,7 @@ from typing import Protocol
 from hotdesk.actors.world import World
 from hotdesk.core.facts import Group, Instance, InstanceState, LaunchFailure, Observation
 from hotdesk.core.tags import POOL_TAG
-from hotdesk.ports import Fleet, HotdeskError
+from hotdesk.ports import Fleet, HotdeskError, NotFound
 
 log = logging.getLogger(__name__)
 
@@ -27,7 +28,7 @@ class Subject(Protocol):
 
     @property
     def group_name(self) -> str:
-        """The name of its Auto Scaling group."""
+        """The name of its Auto Scaling group; raises NotFound once the pool is gone."""
 
     @property
     def is_moving(self) -> bool:
@@ -144,13 +145,18 @@ class Observer:
         for schedule in due:
             schedule.hurried = False
             schedule.looked = started
+        named = _group_names(schedule.subject for schedule in due)
+        due = [schedule for schedule in due if schedule.subject.name in named]
         complete = [s for s in due if started - s.completed >= every * max(1.0, s.subject.breadth / _BROAD)]
         checked = [s for s in due if s not in complete and started - s.checked >= every]
         try:
-            groups = await self._fleet.describe_groups({schedule.subject.group_name for schedule in due})
+            groups = await self._fleet.describe_groups(frozenset(named.values()))
             due = [schedule for schedule in due if self._is_watched(schedule)]
             complete = [schedule for schedule in complete if self._is_watched(schedule)]
-            asked = {s.subject.name: _asked(s.subject, groups, is_complete=s in complete) for s in due}
+            asked = {
+                s.subject.name: _asked(s.subject, groups.get(named[s.subject.name]), is_complete=s in complete)
+                for s in due
+            }
             instances = await self._instances(complete, checked, wanted=frozenset().union(*asked.values()))
         except HotdeskError as error:
             for schedule in due:
@@ -164,7 +170,7 @@ class Observer:
             name = schedule.subject.name
             if not self._is_watched(schedule):
                 continue  # it is no longer watched, or anew: this look is from before
-            group = groups.get(schedule.subject.group_name)
+            group = groups.get(named[name])
             refusal = await self._ask_why_short(schedule, group, started_at)
             if not self._is_watched(schedule):
                 continue
@@ -233,8 +239,16 @@ class Observer:
             schedule.failures = tuple(await self._fleet.describe_launch_failures(group=group.name, since=since))
 
 
-def _asked(subject: Subject, groups: Mapping[str, Group], *, is_complete: bool) -> frozenset[str]:
-    group = groups.get(subject.group_name)
+def _group_names(subjects: Iterable[Subject]) -> dict[str, str]:
+    """Return each subject's group, asked once: without those whose pool is gone, of which the watch may tell later."""
+    names: dict[str, str] = {}
+    for subject in subjects:
+        with suppress(NotFound):
+            names[subject.name] = subject.group_name
+    return names
+
+
+def _asked(subject: Subject, group: Group | None, *, is_complete: bool) -> frozenset[str]:
     return subject.interests(group) | (subject.expects(group) if is_complete else frozenset())
 
 

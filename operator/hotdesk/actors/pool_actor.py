@@ -2,23 +2,29 @@
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from hotdesk.actors.effects import Effects
+from hotdesk.actors.troubles import Troubles
 from hotdesk.actors.world import World
 from hotdesk.api.v1alpha1 import CapacityCall, Machine, MachinePool, Workspace
 from hotdesk.core import planner, seating
 from hotdesk.core.actions import ReportPool
+from hotdesk.core.announcements import Announcement
 from hotdesk.core.buffer import schedule_fault
 from hotdesk.core.capacity import Rise
 from hotdesk.core.eligibility import Surroundings
-from hotdesk.core.facts import Group, Observation
+from hotdesk.core.evidence import Evidence, Question
+from hotdesk.core.facts import Group, Instance, Observation
+from hotdesk.core.lifecycle.asking import plan_questions
 from hotdesk.core.planner import Memory
 from hotdesk.core.pool_facts import PoolFacts
 from hotdesk.core.securing import claimed_at
 from hotdesk.core.standing import Standing, is_running
+from hotdesk.core.terms import wants_machine
 from hotdesk.ports import HotdeskError, NotFound
 
 log = logging.getLogger(__name__)
@@ -67,6 +73,8 @@ class PoolActor:
         self._next_report = 0.0  # monotonic seconds
         self._next_measure = 0.0  # monotonic seconds
         self._missed: set[str] = set()  # UIDs whose miss was counted
+        self._queue = Troubles()
+        self._announced: dict[str, datetime] = {}  # instances that AWS said something of, and when we heard it
 
     # -- news -------------------------------------------------------------------------------------------------------
 
@@ -88,7 +96,7 @@ class PoolActor:
 
     def upsert_workspace(self, workspace: Workspace) -> None:
         """Take in a workspace."""
-        if self._is_acting and workspace.status.machine is None:
+        if self._is_acting and workspace.status.machine is None and wants_machine(workspace):
             self._effects.claiming.saw(workspace.metadata.uid)
         self.facts.upsert_workspace(workspace)
         self._news.set()
@@ -118,12 +126,44 @@ class PoolActor:
             scaling_policies=observation.scaling_policies,
         )
         self._effects.troubles.clear("look")
+        self._announced = {name: at for name, at in self._announced.items() if at > observation.started_at}
         self.facts.observe(observation)
         self._news.set()
 
     def observe_failed(self, error: HotdeskError) -> None:
         """Take in that AWS could not be looked at: nothing is known anew, and people are told."""
         self._effects.troubles.note("look", error)
+        self._news.set()
+
+    def announce(self, announcement: Announcement) -> None:
+        """Take in that AWS announced something about one of its machines; only a look tells what is true."""
+        instance = self.facts.instances.get(announcement.instance)
+        is_known = instance is not None and announcement.state == instance.state
+        if self._is_acting and not is_known:
+            self._announced[announcement.instance] = self._world.clock.now()
+            self._hurry()
+
+    def queue_answered(self, error: HotdeskError | None) -> None:
+        """Take in that the pool's queue was read, or why it could not be."""
+        if error is None:
+            self._queue.clear("queue")
+        else:
+            self._queue.note("queue", error)
+
+    def machine(self, name: str) -> tuple[Machine | None, Instance | None]:
+        """Return a machine's record, and what EC2 last showed of it."""
+        return self.facts.machines.get(name), self.facts.instances.get(name)
+
+    def questions(self, now: datetime) -> Sequence[Question]:
+        """Return which machines may be asked who is at work there."""
+        return tuple(plan_questions(self.facts, now=now))
+
+    def take_evidence(self, evidence: Sequence[Evidence]) -> None:
+        """Take in what machines answered when they were asked who is at work."""
+        for answer in evidence:
+            self.facts.life.evidence[answer.machine] = answer
+            for uid in self.facts.seats.get(answer.machine, ()):
+                self.facts.life.stir(uid)
         self._news.set()
 
     @property
@@ -160,13 +200,13 @@ class PoolActor:
         return facts.pool is None and not facts.workspaces and not facts.machines and not self.is_busy
 
     def interests(self, group: Group | None) -> frozenset[str]:
-        """Return the instances whose state it waits for: new ones, those about to serve, and those about to end.
+        """Return the instances whose state it waits for: new ones, those about to serve, to end, or in the news.
 
         A member that the group still shows as Pending is not asked about; nor is a claimed one, which leaves the
         group's list when it is detached.
         """
         facts = self.facts
-        names: set[str] = set()
+        names: set[str] = self._announced.keys() & facts.machines.keys()
         for standing in _IN_MOTION:
             names |= facts.by_standing[standing]
         members = group.members if group is not None else {}
@@ -188,7 +228,7 @@ class PoolActor:
         """Be about to act: the clock of everybody who waits starts now."""
         self._is_acting = True
         for uid, workspace in self.facts.workspaces.items():
-            if workspace.status.machine is None:
+            if workspace.status.machine is None and wants_machine(workspace):
                 self._effects.claiming.saw(uid)
 
     async def rest(self) -> None:
@@ -224,6 +264,7 @@ class PoolActor:
         if not self._world.gate.is_open:
             return _AT_REST.total_seconds()
         now = self._world.clock.now()
+        self.facts.life.uptime = timedelta(seconds=self._world.clock.monotonic())
         if self._effects.may_claim():
             for claim in seating.plan_claims(self.facts, now=now):
                 self._effects.start(claim)
@@ -241,6 +282,7 @@ class PoolActor:
             boots=self._effects.machines.boots,
             ready=frozenset(self._effects.ready),
             troubles=self._effects.troubles.told(),
+            queue_troubles=self._queue.told(),
             stats=self._effects.claims.summary(),
             capacity_call=late_call,
         )
@@ -262,7 +304,7 @@ class PoolActor:
             self._measure(upkeep)
         ended = self._world.clock.monotonic()
         self._next_upkeep = ended + max(pace.upkeep_gap.total_seconds(), (ended - monotonic) / _UPKEEP_SHARE)
-        is_busy = bool(upkeep.is_moving or self.facts.waiting or self.facts.unreported)
+        is_busy = bool(upkeep.is_moving or self.facts.waiting or self.facts.unreported or self.facts.life.astir)
         return min(report_in, (pace.probe if is_busy else _AT_REST).total_seconds())
 
     def _late_call(self) -> CapacityCall | None:
@@ -286,6 +328,7 @@ class PoolActor:
             "waiting": len(facts.waiting),
             "quarantined": totals.quarantined,
             "machines": totals.live,
+            "leaked": upkeep.leaked,
         }
         metrics.pool_counts(pool=self.name, counts=counts)
         now = self._world.clock.now()

@@ -42,7 +42,9 @@ class MachineRecords:
         machine, status = action.machine, action.status
         name = machine.metadata.name
         try:
-            self.facts.upsert_machine(await self.world.store.patch_machine_status(machine, status))
+            written = await self.world.store.patch_machine_status(machine, status)
+            self.facts.upsert_machine(written)
+            self.world.teller.machine_changed(machine, written)
         except DOUBT as doubt:
             await self._reread(name, doubt)
             return
@@ -125,7 +127,9 @@ class PoolRecord:
 
     async def _write(self, pool: MachinePool, status: MachinePoolStatus) -> None:
         try:
-            self._facts.set_pool(await self._world.store.patch_pool_status(pool, status))
+            written = await self._world.store.patch_pool_status(pool, status)
+            self._facts.set_pool(written)
+            self._world.teller.pool_changed(pool, written)
         except DOUBT:
             await self._reread()
             raise

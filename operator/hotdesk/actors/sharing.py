@@ -91,7 +91,7 @@ class Sharing:
         try:
             with suppress(Deposed, Usurped):  # then nothing is ours to give back, and what is under way still ends
                 await self._membership.leave()
-            await self.work.release_all(tuple(self._directory.pools))
+            await self.work.release_all(sorted(self._directory.pools))
         finally:
             await self._membership.end()
 
@@ -115,7 +115,7 @@ class Sharing:
             raise end if isinstance(end, Exception) else RuntimeError("the Lease is renewed no more")
         log.warning("%s; this one lets go of everything and joins anew", end)
         await self.work.drop()
-        await asyncio.gather(*(self._directory.let_go(pool) for pool in self._directory.pools))
+        await asyncio.gather(*(self._directory.let_go(pool) for pool in sorted(self._directory.pools)))
 
     def _reopened(self) -> None:
         log.warning("this replica has renewed its Lease and acts again")
@@ -162,7 +162,7 @@ class Sharing:
         view = self.book.view(me, pools=directory.pools, now=now)
         view = replace(view, busy=directory.busy & directory.taken, rescued_at=self._rescued_at)
         mine = {pool for pool, holder in view.holders.items() if holder == me}
-        for pool in (mine & view.pools) ^ directory.taken:
+        for pool in sorted((mine & view.pools) ^ directory.taken):
             self.work.follow(pool)
         if self._gate.is_open:
             for decision in plan(view, self._terms, now=now):

@@ -4,7 +4,8 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from hotdesk.actors.gate import Gate, OpenGate
-from hotdesk.ports import Clock, Fleets, Metrics, Prober, Store
+from hotdesk.actors.telling import Silence, Teller
+from hotdesk.ports import Clock, Fleets, Metrics, Notifier, Prober, Signals, Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,3 +35,10 @@ class World:
     metrics: Metrics
     pace: Pace
     gate: Gate = field(default_factory=OpenGate)
+    notifier: Notifier = field(default_factory=Silence)
+    signals: Signals | None = None  # None: nobody is asked who is at work
+
+    @property
+    def teller(self) -> Teller:
+        """Who is called after each write that people may want to know of."""
+        return Teller(self.notifier, self.clock)

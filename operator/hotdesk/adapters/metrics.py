@@ -94,6 +94,11 @@ class PrometheusMetrics:
             buckets=_WRITE_BUCKETS,
             registry=self.registry,
         )
+        self._notices = self._counter(
+            "hotdesk_notices_total",
+            "Notices by channel (event, sns, webhook) and outcome (told, dropped, failed).",
+            *("channel", "outcome"),
+        )
         self._states: dict[str, set[str]] = {}
 
     def claim_published(self, *, pool: str, seconds: float) -> None:
@@ -151,6 +156,10 @@ class PrometheusMetrics:
         """Count one write to the Kubernetes API; the outcome is `ok` or the name of an error."""
         self._writes.labels(resource, verb, outcome).inc()
         self._write_seconds.labels(resource, verb).observe(seconds)
+
+    def notice(self, *, channel: str, outcome: str) -> None:
+        """Count a notice that was told on a channel, dropped because too many waited, or not delivered."""
+        self._notices.labels(channel, outcome).inc()
 
     def render(self) -> bytes:
         """Return everything in Prometheus' text format (`CONTENT_TYPE`)."""

@@ -1,6 +1,7 @@
 """Everything the operator can do: a closed set, each with the key under which only one may be under way."""
 
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from hotdesk.api.v1alpha1 import (
     Claim,
@@ -10,10 +11,13 @@ from hotdesk.api.v1alpha1 import (
     MachineStatus,
     Readiness,
     ReapReason,
+    StopReason,
     Workspace,
 )
 from hotdesk.api.v1alpha1 import WorkspaceStatus as Status
+from hotdesk.core.backups import BackupJob, RestoreJob
 from hotdesk.core.facts import Instance
+from hotdesk.core.usage import Interval
 
 Key = tuple[str, ...]
 
@@ -93,6 +97,7 @@ class ReportWorkspace:
 
     workspace: Workspace
     status: Status
+    interval: Interval | None = None  # time used that ends with this: it goes into the ledger first
 
     @property
     def key(self) -> Key:
@@ -138,6 +143,36 @@ class ReapMachine:
     def key(self) -> Key:
         """One write to a machine at a time."""
         return "machine", self.machine.metadata.name
+
+
+@dataclass(frozen=True, slots=True)
+class AdoptInstance:
+    """Create the record of an instance that nobody knew, with the claims that its tags name."""
+
+    name: str
+    zone: str
+    slots: int
+    claims: tuple[Claim, ...]
+
+    @property
+    def key(self) -> Key:
+        """One write to a machine at a time."""
+        return "machine", self.name
+
+
+@dataclass(frozen=True, slots=True)
+class CondemnInstance:
+    """Create the record of an instance that nobody knew, to be ended, if all that its tags name are gone."""
+
+    name: str
+    zone: str
+    slots: int
+    claims: tuple[Claim, ...]
+
+    @property
+    def key(self) -> Key:
+        """One write to a machine at a time."""
+        return "machine", self.name
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,6 +335,156 @@ class TerminateInstance:
         return "terminate", self.name
 
 
+@dataclass(frozen=True, slots=True)
+class StopMachine:
+    """Decide that a machine is to be stopped, if after one more look at its workspaces nobody is at work."""
+
+    machine: Machine
+    reason: StopReason
+    final: bool  # nothing must be saved while it runs: EC2 may be told at once
+
+    @property
+    def key(self) -> Key:
+        """One write to a machine at a time."""
+        return "machine", self.machine.metadata.name
+
+
+@dataclass(frozen=True, slots=True)
+class FinishStop:
+    """Decide, past turning back, that EC2 is told to stop a machine: its files are saved."""
+
+    machine: Machine
+
+    @property
+    def key(self) -> Key:
+        """One write to a machine at a time."""
+        return "machine", self.machine.metadata.name
+
+
+@dataclass(frozen=True, slots=True)
+class WakeMachine:
+    """Decide that a machine is to run again: it was seen stopped, or EC2 was never told to stop it."""
+
+    machine: Machine
+
+    @property
+    def key(self) -> Key:
+        """One write to a machine at a time."""
+        return "machine", self.machine.metadata.name
+
+
+@dataclass(frozen=True, slots=True)
+class GiveUpStart:
+    """Decide that a machine stays stopped, because AWS has no room to start it: its files go to another one."""
+
+    machine: Machine
+    stopped_at: datetime  # the decision after which nobody has written to its disk
+
+    @property
+    def key(self) -> Key:
+        """One write to a machine at a time."""
+        return "machine", self.machine.metadata.name
+
+
+@dataclass(frozen=True, slots=True)
+class ArchiveMachine:
+    """Give a machine back whose workspaces are all saved and marked as archiving."""
+
+    machine: Machine
+
+    @property
+    def key(self) -> Key:
+        """One write to a machine at a time."""
+        return "machine", self.machine.metadata.name
+
+
+@dataclass(frozen=True, slots=True)
+class SettleOwed:
+    """Take what a machine owed off its record, as it is saved or lost; the time used goes into the ledger first."""
+
+    machine: Machine
+
+    @property
+    def key(self) -> Key:
+        """One write to a machine at a time."""
+        return "machine", self.machine.metadata.name
+
+
+@dataclass(frozen=True, slots=True)
+class StopInstance:
+    """Have EC2 stop a machine."""
+
+    name: str
+
+    @property
+    def key(self) -> Key:
+        """One change of a machine's power at a time."""
+        return "power", self.name
+
+
+@dataclass(frozen=True, slots=True)
+class StartInstance:
+    """Have EC2 start a machine."""
+
+    name: str
+
+    @property
+    def key(self) -> Key:
+        """One change of a machine's power at a time."""
+        return "power", self.name
+
+
+@dataclass(frozen=True, slots=True)
+class GuardInstance:
+    """Switch EC2's stop protection of a machine, and note it on its record."""
+
+    machine: Machine
+    protect: bool
+
+    @property
+    def key(self) -> Key:
+        """One change of a machine's power at a time."""
+        return "power", self.machine.metadata.name
+
+
+@dataclass(frozen=True, slots=True)
+class BackUp:
+    """Advance the backup of one slot; once it is verified, note it on the machine's record."""
+
+    machine: Machine
+    job: BackupJob
+
+    @property
+    def key(self) -> Key:
+        """One step of a backup at a time."""
+        return "backup", self.machine.metadata.name, str(self.job.slot)
+
+
+@dataclass(frozen=True, slots=True)
+class Restore:
+    """Advance the restore of a workspace's files; once it is done, tell the workspace."""
+
+    workspace: Workspace
+    job: RestoreJob
+
+    @property
+    def key(self) -> Key:
+        """One step of a restore at a time."""
+        return "restore", self.workspace.metadata.uid
+
+
+@dataclass(frozen=True, slots=True)
+class FindFiles:
+    """Find out which backup a new workspace is to begin with."""
+
+    workspace: Workspace
+
+    @property
+    def key(self) -> Key:
+        """One step of a restore at a time."""
+        return "restore", self.workspace.metadata.uid
+
+
 Action = (
     ClaimSlots
     | PublishFound
@@ -309,6 +494,8 @@ Action = (
     | RegisterMachine
     | ReportMachine
     | ReapMachine
+    | AdoptInstance
+    | CondemnInstance
     | ForgetMachine
     | ProbeMachine
     | ReportPool
@@ -322,4 +509,16 @@ Action = (
     | DetachMachines
     | TerminateMember
     | TerminateInstance
+    | StopMachine
+    | FinishStop
+    | WakeMachine
+    | GiveUpStart
+    | ArchiveMachine
+    | SettleOwed
+    | StopInstance
+    | StartInstance
+    | GuardInstance
+    | BackUp
+    | Restore
+    | FindFiles
 )

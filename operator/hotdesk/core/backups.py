@@ -36,6 +36,7 @@ class BackupJob:
 
     It is the same job as long as instance, start, slot, workspace and `not_before` are the same: what was begun
     before `not_before`, or on an earlier start of the instance, does not count.
+    On a shared machine only the owner's folder in each of the paths is the workspace's (`core.encoding.folder_of`).
     """
 
     instance: str
@@ -48,6 +49,7 @@ class BackupJob:
     backup: Backup
     not_before: datetime  # when access was closed
     is_running: bool  # an archive is made on a running machine, a snapshot of a stopped one
+    is_shared: bool = False  # the machine has several slots
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +63,11 @@ class BackupProgress:
 
 @dataclass(frozen=True, slots=True)
 class RestoreJob:
-    """Bring files back to one slot of one machine: the same job as long as all but the pool's settings is the same."""
+    """Bring files back to one slot of one machine.
+
+    It is the same job as long as instance, slot, workspace, `claimed_at` and `kept_id` are the same. To a shared
+    machine only the owner's folder in each of the paths is brought back.
+    """
 
     instance: str
     zone: str
@@ -71,6 +77,8 @@ class RestoreJob:
     pool: str
     backup: Backup
     kept_id: str
+    owner: str
+    is_shared: bool = False  # the machine has several slots
 
 
 @dataclass(frozen=True, slots=True)

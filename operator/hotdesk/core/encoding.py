@@ -6,6 +6,7 @@ from urllib.parse import quote
 TAG_VALUE_LIMIT = 256  # characters, EC2's limit on a tag's value
 _TAG_SAFE = " +-=._:/@"  # what every AWS service allows in a tag besides letters and digits
 _DIGEST_LENGTH = 16
+_NO_NAME = frozenset("/%\0")  # a folder's name cannot hold it, or could be mistaken for an encoded one
 _MARK = "~"  # between what is left of a long text and its digest; in no encoded text
 
 
@@ -18,9 +19,23 @@ def url_part(text: str) -> str:
     return encoded.replace(".", "%252E") if not encoded.strip(".") else encoded
 
 
+def folder_of(owner: str) -> str:
+    """Return the name of an owner's folder on a machine: the owner as people write it, where that can be a name.
+
+    It is what a program sees that decodes `/home/{owner}` from the workspace's URL. An owner that would be a path, or
+    that could be taken for an encoded one, is percent-encoded, so that no two owners share a folder.
+    """
+    return url_part(owner) if set(owner) & _NO_NAME or not owner.strip(".") else owner
+
+
+def tag_text(text: str) -> str:
+    """Encode text for tags, however long it gets; it can be decoded as a URL is."""
+    return quote(text, safe=_TAG_SAFE).replace(_MARK, "%7E")
+
+
 def tag_value(text: str) -> str:
     """Encode text for a tag's value; what is too long ends in a digest, so that two texts stay distinct."""
-    encoded = quote(text, safe=_TAG_SAFE).replace(_MARK, "%7E")
+    encoded = tag_text(text)
     if len(encoded) <= TAG_VALUE_LIMIT:
         return encoded
     digest = hashlib.sha256(text.encode()).hexdigest()[:_DIGEST_LENGTH]

@@ -29,4 +29,5 @@ class Evidence:
     source: str | None = None  # CodeServer, Jupyter or HTTP: what saw the latest input
     last_input: datetime | None = None  # when somebody last worked; None: never since it started
     busy_since: datetime | None = None  # its processors are busy, as CloudWatch last measured; may only prolong
+    busy_for_at_most: timedelta | None = None  # how long that may prolong activity, as the pool says
     failure: str | None = None  # why there is no answer: then nobody knows, which is not the same as nobody there

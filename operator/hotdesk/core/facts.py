@@ -34,6 +34,7 @@ class Instance:
     public_ip: str | None = None
     spot: bool = False
     launched_at: datetime | None = None
+    ended_at: datetime | None = None  # when its stop or termination was asked for; AWS does not always tell
     tags: Mapping[str, str] = field(default_factory=dict)
 
 

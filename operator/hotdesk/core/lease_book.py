@@ -63,7 +63,7 @@ class LeaseBook:
         found = {lease.metadata.name: lease for lease in listed}
         for lease in found.values():
             self.upsert(lease, now=now)
-        for name in known - found.keys():
+        for name in sorted(known - found.keys()):
             self.remove(name)
 
     def forgive(self, *, now: float) -> None:

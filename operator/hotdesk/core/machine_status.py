@@ -19,6 +19,8 @@ def plan_reports(facts: PoolFacts, *, now: datetime) -> Iterator[ReportMachine]:
     for name in islice(facts.detached, REPORTS_AT_ONCE):
         machine = facts.machines[name]
         status = _status(facts, machine, phase="Claimed")
+        if machine.status.ready_at is None:  # its record was lost: it had users before, so it was ready
+            status = status.model_copy(update={"ready_at": now})
         message = "It left its Auto Scaling group: nothing but its own workspace ends it."
         yield ReportMachine(
             machine=machine, status=_with_condition(machine, status, "Secured", "True", "Detached", message, now)
@@ -49,6 +51,17 @@ def quarantined(facts: PoolFacts, machine: Machine, *, deadline: timedelta, now:
     message = f"It was not ready {deadline.total_seconds() / 60:g} min after its launch and is being replaced."
     status = _status(facts, machine, phase="Quarantined")
     return _with_condition(machine, status, "Ready", "False", "DeadlineExceeded", message, now)
+
+
+def with_phase(facts: PoolFacts, machine: Machine, phase: MachinePhase) -> MachineStatus:
+    """Return the status of a machine that is being stopped or started; the start it tells is the earlier one."""
+    status = _status(facts, machine, phase=phase)
+    return status.model_copy(update={"launched_at": machine.status.launched_at})
+
+
+def restarted(facts: PoolFacts, machine: Machine) -> MachineStatus:
+    """Return the status of a machine that serves again after a start: its addresses are those of now."""
+    return _status(facts, machine, phase="Claimed").model_copy(update={"stopped_at": None})
 
 
 def _status(facts: PoolFacts, machine: Machine, *, phase: MachinePhase) -> MachineStatus:

@@ -66,7 +66,7 @@ def plan_records(facts: PoolFacts) -> Iterator[RegisterMachine | ForgetMachine]:
         member = facts.members[name]
         yield RegisterMachine(name=name, zone=member.zone, slots=facts.slots_per_machine)
     for name in facts.by_standing[Standing.GONE]:
-        if not facts.machines[name].spec.claims:
+        if not facts.machines[name].spec.claims and not facts.machines[name].spec.owed:
             yield ForgetMachine(machine=facts.machines[name])
     for name in facts.by_standing[Standing.STRAY] if is_deleted(facts) else ():
         if not is_ours(facts, facts.instances[name]):
@@ -98,10 +98,13 @@ def plan_probes(facts: PoolFacts, *, ready: frozenset[str], now: datetime) -> It
 
 
 def plan_reaps(facts: PoolFacts, sizing: Sizing, boots: BootRecord, *, now: datetime) -> Iterator[ReapMachine]:
-    """Decide which unclaimed machines are given back: broken ones, then what is more than wanted."""
+    """Decide which unclaimed machines are given back: broken and doomed ones, then what is more than wanted."""
     if facts.pool is not None and boots.may_replace(deadline=deadline_of(facts), now=now):
         for name in islice(facts.by_standing[Standing.QUARANTINED], 1 if boots.failures > FAILURES_IN_A_ROW else None):
             yield ReapMachine(machine=facts.machines[name], reason="NotReady")
+    for name in facts.by_standing[Standing.DOOMED]:
+        if name not in facts.busy:  # its replacement is launched before AWS takes it
+            yield ReapMachine(machine=facts.machines[name], reason="Interrupted")
     reason = _why_surplus(facts)
     for name in islice(_dispensable(facts), sizing.surplus):
         if name in facts.busy:

@@ -14,10 +14,13 @@ _Key = tuple[int, datetime, str]
 
 
 def free_slots(machine: Machine) -> tuple[int, ...]:
-    """Return the numbers of the machine's free slots; a machine that is being reaped has none."""
-    if machine.spec.reap is not None:
+    """Return the numbers of the machine's free slots; one that is being reaped or stopped has none.
+
+    A slot whose files are still to be saved is not free.
+    """
+    if machine.spec.reap is not None or machine.spec.stop is not None:
         return ()
-    taken = {claim.slot for claim in machine.spec.claims}
+    taken = {claim.slot for claim in machine.spec.claims} | {owed.slot for owed in machine.spec.owed}
     return tuple(slot for slot in range(machine.spec.slots) if slot not in taken)
 
 
@@ -43,7 +46,7 @@ class Offers:
         """Offer the machine's free slots; it must have one."""
         name = machine.metadata.name
         key = (-len(machine.spec.claims), machine.status.ready_at or _NEVER, name)
-        free = machine.spec.slots - len(machine.spec.claims)
+        free = machine.spec.slots - len(machine.spec.claims) - len(machine.spec.owed)
         if self._keys.get(name) == key and self._free[name] == free:
             return
         self.drop(name)

@@ -4,10 +4,21 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from hotdesk.api.v1alpha1 import CapacityCall, ClaimStats
-from hotdesk.core import capacity, group, machine_status, machines, pool_status, securing, waiting, workspace_reports
+from hotdesk.core import (
+    capacity,
+    group,
+    leaks,
+    machine_status,
+    machines,
+    pool_status,
+    securing,
+    waiting,
+    workspace_reports,
+)
 from hotdesk.core.actions import Action, HoldPool, LetPoolGo, ReportPool
 from hotdesk.core.capacity import Rise, Sizing
 from hotdesk.core.facts import LaunchFailure
+from hotdesk.core.lifecycle import keeping, phases, power
 from hotdesk.core.machines import BootRecord
 from hotdesk.core.pool_facts import PoolFacts
 from hotdesk.core.pool_status import PoolReport, Trouble
@@ -24,6 +35,7 @@ class Memory:
     boots: BootRecord = field(default_factory=BootRecord)
     ready: frozenset[str] = frozenset()  # booting machines whose probe succeeded
     troubles: tuple[Trouble, ...] = ()  # what AWS refuses at the moment
+    queue_troubles: tuple[Trouble, ...] = ()  # why its queue of interruptions cannot be read
     failures: tuple[LaunchFailure, ...] = ()
     scaling_policies: tuple[str, ...] = ()
     stats: ClaimStats | None = None
@@ -39,6 +51,7 @@ class Upkeep:
     sizing: Sizing
     miss_cause: str  # why a workspace that found no slot found none
     is_moving: bool  # whether AWS is about to change: then it is looked at more often
+    leaked: int = 0  # instances that belong to nobody
 
 
 def plan_upkeep(facts: PoolFacts, memory: Memory, *, now: datetime) -> Upkeep:
@@ -52,7 +65,7 @@ def plan_upkeep(facts: PoolFacts, memory: Memory, *, now: datetime) -> Upkeep:
     view = waiting.outlook(facts, sizing, trouble=trouble, boot_time=memory.boots.typical(), now=now)
     actions: list[Action] = [
         *workspace_reports.plan_held(facts, now=now),
-        *workspace_reports.plan_refreshed(facts, now=now),
+        *workspace_reports.plan_refreshed(facts),
         *waiting.plan_queue_reports(facts, view, sizing, now=now),
     ]
     if facts.surroundings.rival is None:  # else the machines are another pool's
@@ -61,20 +74,28 @@ def plan_upkeep(facts: PoolFacts, memory: Memory, *, now: datetime) -> Upkeep:
             *machines.plan_probes(facts, ready=memory.ready, now=now),
             *machine_status.plan_reports(facts, now=now),
         ]
+        if facts.pool is not None and not facts.pool.spec.paused:
+            actions += phases.plan_lives(facts, now=now)
+            actions += leaks.plan_leaks(facts, now=now)
     if _may_change_aws(facts):
+        actions += power.plan_power(facts, ready=memory.ready, now=now)
+        actions += keeping.plan_keeping(facts)
         actions += _changes(facts, memory, sizing, is_lowering=is_lowering, now=now)
         if capacity_call is not None and (set_up.repair is None or not capacity_call.raises):
             actions.append(capacity_call)  # nothing is launched into a group that is not set up yet
         if set_up.repair is not None and facts.group is not None and not facts.is_stale(facts.group.name):
             actions.append(set_up.repair)
+    leaked = leaks.found(facts, now=now)
     report = PoolReport(
         sizing=sizing,
         set_up_faults=set_up.faults,
         troubles=memory.troubles,
+        queue_troubles=memory.queue_troubles,
         failures=memory.failures,
         stats=memory.stats,
         capacity_call=memory.capacity_call,
         quarantine=_quarantine(facts, memory),
+        leaked=leaked,
     )
     actions += _pool_actions(facts, report, now=now)
     return Upkeep(
@@ -83,6 +104,7 @@ def plan_upkeep(facts: PoolFacts, memory: Memory, *, now: datetime) -> Upkeep:
         sizing=sizing,
         miss_cause=view.cause,
         is_moving=is_moving(facts) or capacity_call is not None,
+        leaked=len(leaked),
     )
 
 
@@ -95,6 +117,7 @@ def is_moving(facts: PoolFacts) -> bool:
         or facts.unregistered
         or facts.unsecured - facts.busy  # a claim under way asks nothing of AWS
         or facts.by_standing[Standing.REAPING]
+        or facts.life.moving
         or facts.by_standing[Standing.LEAVING]
         or facts.counted != facts.group.desired,
     )

@@ -6,15 +6,22 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from hotdesk.api.v1alpha1 import Machine, MachinePool, Workspace
+from hotdesk.core.doomed import doom_of
 from hotdesk.core.eligibility import Obstacle, Surroundings, obstacle_of
 from hotdesk.core.facts import Group, Instance, Member, Observation
+from hotdesk.core.life_book import LifeBook
+from hotdesk.core.names import Names
 from hotdesk.core.offers import Offers
+from hotdesk.core.orphans import Orphans
 from hotdesk.core.queue import Ticket
 from hotdesk.core.quota import OwnerQuota, Rank
+from hotdesk.core.rest import is_moving
 from hotdesk.core.standing import NOTHING, Share, Standing, is_exposed, is_leaving, is_sharable, share_of, standing_of
-from hotdesk.core.tags import POOL_TAG, missing_tags
+from hotdesk.core.tags import GROUP_TAG, POOL_TAG, missing_tags
+from hotdesk.core.terms import wants_machine
 
 LOST = frozenset({Standing.LEAVING, Standing.GONE})
+_ENDING = LOST | {Standing.REAPING}
 
 # EC2 may not know an instance for moments after its launch, and forgets a terminated one after about an hour.
 _ABSENT_LOOKS = 3
@@ -45,7 +52,7 @@ class PoolFacts:
     members: Mapping[str, Member] = field(default_factory=dict)
     instances: dict[str, Instance] = field(default_factory=dict)
     standings: dict[str, Standing] = field(default_factory=dict)
-    by_standing: dict[Standing, set[str]] = field(default_factory=lambda: defaultdict(set))
+    by_standing: dict[Standing, Names] = field(default_factory=lambda: defaultdict(Names))
     group: Group | None = None
     observation: Observation | None = None
     is_surveyed: bool = False  # whether a complete look at AWS has been had
@@ -56,18 +63,22 @@ class PoolFacts:
     waiting: dict[str, Ticket] = field(default_factory=dict)  # by UID: may be served, and is not
     held: dict[str, Obstacle] = field(default_factory=dict)  # by UID: may not be served, and why
     counted: int = 0  # members that desired capacity counts, claimed ones included
-    unprotected: set[str] = field(default_factory=set)  # members in service that scale-in could end
-    unlabelled: set[str] = field(default_factory=set)  # members without the pool's tag
-    unregistered: set[str] = field(default_factory=set)  # members that have no record yet
-    unsecured: set[str] = field(default_factory=set)  # claimed, and not yet known to be tagged and out of the group
-    detached: set[str] = field(default_factory=set)  # claimed and out of the group, which their record does not say yet
+    unprotected: Names = field(default_factory=Names)  # members in service that scale-in could end
+    unlabelled: Names = field(default_factory=Names)  # members without the pool's tag
+    unregistered: Names = field(default_factory=Names)  # members that have no record yet
+    unsecured: Names = field(default_factory=Names)  # claimed, and not yet known to be tagged and out of the group
+    detached: Names = field(default_factory=Names)  # claimed and out of the group, which their record does not say yet
+    doomed: Names = field(default_factory=Names)  # announced to be taken by AWS, alive, and not being reaped
+    orphans: Orphans = field(default_factory=Orphans)
     claims_of: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))  # UID -> machines
     seats: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))  # machine -> UIDs published on it
-    unsettled_machines: set[str] = field(default_factory=set)  # whose claims are to be looked at
-    unsettled_workspaces: set[str] = field(default_factory=set)  # whose seat is to be looked at
-    unreported: set[str] = field(default_factory=set)  # UIDs whose status may be out of date
+    unsettled_machines: Names = field(default_factory=Names)  # whose claims are to be looked at
+    unsettled_workspaces: Names = field(default_factory=Names)  # whose seat is to be looked at
+    unreported: Names = field(default_factory=Names)  # UIDs whose status may be out of date
     serving: set[str] = field(default_factory=set)  # UIDs that a claim under way will publish
     busy: set[str] = field(default_factory=set)  # machines that a claim under way writes to
+    resting: Names = field(default_factory=Names)  # UIDs that have no machine and want none
+    life: LifeBook = field(default_factory=LifeBook)
     quota: OwnerQuota = field(init=False)
     _shares: dict[str, Share] = field(default_factory=dict)
     _absences: dict[str, _Absence] = field(default_factory=dict)
@@ -98,6 +109,10 @@ class PoolFacts:
         if before is None or pool is None or _rules(before) != _rules(pool):
             self.quota.limit(pool.spec.quota if pool is not None else None)
             self._reconsider_everybody()
+        if before is None or pool is None or _life(before) != _life(pool):
+            for name in self.machines:
+                self._weigh(name)
+            self.life.astir |= Names(self.workspaces)
 
     def set_surroundings(self, surroundings: Surroundings) -> None:
         """Take in namespaces, priorities and the pool's rival."""
@@ -117,6 +132,7 @@ class PoolFacts:
             self._arrived += 1
             self._arrivals[uid] = _Arrival(self._arrived, int(workspace.metadata.resource_version))
         self.workspaces[uid] = workspace
+        self.life.saw(workspace)
         self._seat(known, workspace)
         self._settle(workspace)
 
@@ -130,8 +146,10 @@ class PoolFacts:
         self.waiting.pop(uid, None)
         self.held.pop(uid, None)
         self.unreported.discard(uid)
+        self.resting.discard(uid)
+        self.life.forget(uid)
         self.unsettled_workspaces.discard(uid)
-        self.unsettled_machines |= self.claims_of.get(uid, set())
+        self.unsettled_machines |= Names(sorted(self.claims_of.get(uid, ())))
         self._admit_all(self.quota.leave(uid))
 
     def upsert_machine(self, machine: Machine) -> None:
@@ -146,6 +164,7 @@ class PoolFacts:
         affected = _claimants(known) | _claimants(machine)
         self._forget_claims(known)
         self.machines[name] = machine
+        self.orphans.forget(name)
         for claim in machine.spec.claims:
             self.claims_of[claim.workspace.uid].add(name)
         self._weigh(name)
@@ -161,8 +180,9 @@ class PoolFacts:
         self._forget_claims(known)
         self.unsettled_machines.discard(name)
         self._absences.pop(name, None)
+        self.life.forget_machine(name)
         self._weigh(name)
-        self._settle_all(_claimants(known))
+        self._settle_all(_claimants(known) | self.seats.get(name, set()))
 
     # -- claims under way -------------------------------------------------------------------------------------------
 
@@ -204,21 +224,24 @@ class PoolFacts:
             self.is_surveyed = True
             expected = set(self.instances) | set(self.machines)
             self.instances = dict(observation.instances)
-            absent = expected - observation.instances.keys()
+            absent = sorted(expected - observation.instances.keys())
             self.instances |= {
                 name: before_instances[name] for name in absent if self._has_ended(before_instances, name)
             }
         else:
             expected = set(observation.asked)
             self.instances.update(observation.instances)
+        if observation.complete:
+            unknown = observation.instances.keys() - self.machines.keys() - self.members.keys()
+            self.orphans.look((name for name in unknown if self.is_orphan(name)), at=observation.started_at)
         self._count_absences(expected - set(observation.instances), observation.started_at)
         for name in observation.instances:
             self._absences.pop(name, None)
         # Only what looks different costs more than a comparison; an absent one may have become GONE by waiting.
-        for name in before_members.keys() | self.members.keys():
+        for name in Names((*before_members, *self.members)):
             if before_members.get(name) != self.members.get(name):
                 self._weigh(name)
-        for name in before_instances.keys() | self.instances.keys() | self._absences.keys():
+        for name in Names((*before_instances, *self.instances, *self._absences)):
             if name in self._absences or before_instances.get(name) != self.instances.get(name):
                 self._weigh(name)
 
@@ -241,6 +264,14 @@ class PoolFacts:
         acted = self.acted_at.get(name)
         return acted is not None and (self.observation is None or self.observation.started_at < acted)
 
+    def is_orphan(self, name: str) -> bool:
+        """Tell whether an instance lives, was launched for this pool, and has neither record, group nor user."""
+        instance = self.instances.get(name)
+        if instance is None or not instance.state.is_live or instance.tags.get(POOL_TAG) != self.name:
+            return False
+        is_known = name in self.machines or name in self.members or name in self.seats
+        return not is_known and GROUP_TAG not in instance.tags
+
     def tagged(self, ids: Iterable[str], tags: Mapping[str, str]) -> None:
         """Take in that AWS accepted these tags."""
         for name in ids:
@@ -251,10 +282,10 @@ class PoolFacts:
 
     def forget_aws(self) -> None:
         """Drop what was seen: the pool is gone or looks elsewhere from now on, or another replica looks after it."""
-        seen = {*self.members, *self.instances, *self.machines}
+        seen = Names((*self.members, *self.instances, *self.machines))
         self.group, self.members, self.observation, self.is_surveyed = None, {}, None, False
         self.capacity_answered_at = None
-        for kept in (self.instances, self._absences, self.acted_at):
+        for kept in (self.instances, self._absences, self.acted_at, self.orphans.seen):
             kept.clear()
         for name in seen:
             self._weigh(name)
@@ -283,10 +314,20 @@ class PoolFacts:
         is_new = machine is None and member is not None and name not in self.seats
         is_new = is_new and not is_leaving(member=member, instance=instance)
         _sort(self.unregistered, name, is_new)
-        is_out = after is Standing.CLAIMED and member is None and instance is not None
+        is_used = after in (Standing.CLAIMED, Standing.OWING)
+        is_out = is_used and member is None and instance is not None
         has_tags = machine is not None and instance is not None and not missing_tags(machine, instance)
-        _sort(self.unsecured, name, after is Standing.CLAIMED and not (is_out and has_tags))
-        _sort(self.detached, name, is_out and machine is not None and machine.status.in_group is not False)
+        is_doomed = machine is not None and after not in _ENDING and doom_of(machine, instance) is not None
+        _sort(self.doomed, name, is_doomed)
+        _sort(self.unsecured, name, is_used and not (is_out and has_tags))
+        _sort(
+            self.detached,
+            name,
+            is_out and after is Standing.CLAIMED and machine is not None and machine.status.in_group is not False,
+        )
+        _sort(self.life.moving, name, machine is not None and is_moving(machine, instance, self.pool))
+        for uid in self.seats.get(name, ()):
+            self.life.stir(uid)
         self._add_up(name, machine, after)
         self._offer(name, machine, after)
 
@@ -312,7 +353,7 @@ class PoolFacts:
             standing is Standing.IDLE
             or (
                 standing is Standing.CLAIMED
-                and len(machine.spec.claims) < machine.spec.slots
+                and len(machine.spec.claims) + len(machine.spec.owed) < machine.spec.slots
                 and is_sharable(machine, self.members.get(name), self.instances.get(name))
             )
         )
@@ -339,7 +380,7 @@ class PoolFacts:
             self._weigh(taken)
 
     def _settle_all(self, uids: Iterable[str]) -> None:
-        for uid in uids:
+        for uid in sorted(uids):
             if uid in self.workspaces:
                 self._settle(self.workspaces[uid])
 
@@ -348,12 +389,16 @@ class PoolFacts:
         uid = workspace.metadata.uid
         self.waiting.pop(uid, None)
         self.held.pop(uid, None)
+        self.resting.discard(uid)
         is_leaving = workspace.metadata.deletion_timestamp is not None
         if uid in self.serving or workspace.status.machine is not None:
             self._hold(uid)
             if uid not in self.serving and not is_leaving:
                 self._settle_seated(workspace)
         elif is_leaving:
+            self._admit_all(self.quota.leave(uid))
+        elif not wants_machine(workspace) and not self._holders(uid):
+            self.resting.add(uid)
             self._admit_all(self.quota.leave(uid))
         else:
             self._settle_asking(workspace)
@@ -382,11 +427,11 @@ class PoolFacts:
 
     def _admit_all(self, uids: Iterable[str]) -> None:
         """Sort workspaces that nothing but the quota may keep from being served."""
-        for uid in uids:
+        for uid in sorted(uids):
             self.waiting.pop(uid, None)
             self.held.pop(uid, None)
             obstacle, holders = self.quota.obstacle(uid), self._holders(uid)
-            self.unsettled_machines |= holders
+            self.unsettled_machines |= Names(sorted(holders))
             if obstacle is not None:
                 self.held[uid] = obstacle
             elif not holders:
@@ -425,7 +470,7 @@ class PoolFacts:
                 del self.claims_of[uid]
 
     def _count_absences(self, absent: set[str], at: datetime) -> None:
-        for name in absent:
+        for name in sorted(absent):
             if not self._has_ended(self.instances, name):
                 self.instances.pop(name, None)
             absence = self._absences.get(name)
@@ -445,7 +490,7 @@ class PoolFacts:
         return absence.looks >= _ABSENT_LOOKS and self.observation.started_at - absence.since >= _ABSENT_FOR
 
 
-def _sort(names: set[str], name: str, belongs: bool) -> None:  # noqa: FBT001  # reads as a sentence
+def _sort(names: Names, name: str, belongs: bool) -> None:  # noqa: FBT001  # reads as a sentence
     """Put a name into a set, or take it out."""
     if belongs:
         names.add(name)
@@ -468,6 +513,11 @@ def _claimants(machine: Machine | None) -> set[str]:
 def _rules(pool: MachinePool) -> tuple[object, ...]:
     """Return what of a pool decides who may be served."""
     return pool.spec.allowed_namespaces, pool.spec.quota, pool.spec.paused, pool.metadata.deletion_timestamp is None
+
+
+def _life(pool: MachinePool) -> tuple[object, ...]:
+    """Return what of a pool decides how long machines in use run, and how their files are kept."""
+    return pool.spec.lifecycle, pool.spec.backup, pool.spec.activity
 
 
 def _is_old(new: Workspace | Machine | MachinePool, known: Workspace | Machine | MachinePool) -> bool:

@@ -6,11 +6,15 @@ from datetime import datetime
 
 from hotdesk.api.conditions import Condition, ConditionStatus, set_condition
 from hotdesk.api.v1alpha1 import CapacityCall, ClaimStats, MachinePool, MachinePoolStatus
+from hotdesk.core import leaks
 from hotdesk.core.capacity import Sizing
 from hotdesk.core.facts import FailureCause, LaunchFailure
+from hotdesk.core.leaks import Leak
 from hotdesk.core.pool_facts import PoolFacts
 
 _NAMED_HOLDERS = 5
+_HEARD = "InterruptionsHeard"
+_SOMETIMES = frozenset({_HEARD})  # conditions that not every pool has
 
 _FIXES = {
     FailureCause.CAPACITY: "add instance types or subnets to the group, or wait: launches are retried",
@@ -38,14 +42,17 @@ class PoolReport:
     failures: Sequence[LaunchFailure]  # launches that failed and were not made good since
     stats: ClaimStats | None
     capacity_call: CapacityCall | None
-    quarantine: str | None  # why broken machines are not replaced at once
+    queue_troubles: tuple[Trouble, ...] = ()  # why the queue of interruptions cannot be read
+    leaked: tuple[Leak, ...] = ()
+    quarantine: str | None = None  # why broken machines are not replaced at once
 
 
 def status_of(pool: MachinePool, facts: PoolFacts, report: PoolReport, *, now: datetime) -> MachinePoolStatus:
     """Return the whole status as it should read now."""
     totals = facts.totals
-    conditions = pool.status.conditions
-    for kind, (value, reason, message) in _verdicts(pool, facts, report).items():
+    verdicts = _verdicts(pool, facts, report)
+    conditions = tuple(c for c in pool.status.conditions if c.type in verdicts or c.type not in _SOMETIMES)
+    for kind, (value, reason, message) in verdicts.items():
         conditions = set_condition(
             conditions,
             type=kind,
@@ -63,6 +70,7 @@ def status_of(pool: MachinePool, facts: PoolFacts, report: PoolReport, *, now: d
         claimed=totals.claimed,
         waiting=len(facts.waiting) + len(facts.serving),
         quarantined=totals.quarantined,
+        stopped=totals.stopped,
         desired=facts.group.desired if facts.group is not None else 0,
         machines=totals.live,
         selector=f"hotdesk.dev/pool={pool.metadata.name}",
@@ -78,9 +86,12 @@ Verdict = tuple[ConditionStatus, str, str]
 def _verdicts(pool: MachinePool, facts: PoolFacts, report: PoolReport) -> dict[str, Verdict]:
     configured = _group_configured(pool, facts, report)
     capacity = _capacity_available(report)
+    heard = _interruptions_heard(pool, report)
     return {
+        **({} if heard is None else {_HEARD: heard}),
         "GroupConfigured": configured,
         "CapacityAvailable": capacity,
+        "NoLeaks": _no_leaks(facts, report),
         "Paused": _paused(pool),
         "Ready": _ready(pool, facts, report, configured=configured, capacity=capacity),
     }
@@ -114,6 +125,23 @@ def _capacity_available(report: PoolReport) -> Verdict:
         return "True", "LaunchesSucceed", "AWS launches what is asked for."
     latest = report.failures[0]
     return "False", latest.cause.value, f"{latest.message.rstrip('.')}. To mend it: {_FIXES[latest.cause]}."
+
+
+def _interruptions_heard(pool: MachinePool, report: PoolReport) -> Verdict | None:
+    """Say whether the pool's queue can be read; nothing of a pool that has none. Without it only looks tell."""
+    if pool.spec.aws.interruption_queue is None:
+        return None
+    if report.queue_troubles:
+        return "False", report.queue_troubles[0].what, report.queue_troubles[0].message
+    return "True", "Listening", "What AWS announces is heard at once."
+
+
+def _no_leaks(facts: PoolFacts, report: PoolReport) -> Verdict:
+    if report.leaked:
+        return "False", "LeaksFound", leaks.message_of(report.leaked)
+    if not facts.is_surveyed:
+        return "Unknown", "NotObserved", "The pool's instances were not looked at yet."
+    return "True", "NoneFound", "Every instance that carries the pool's tag is known."
 
 
 def _paused(pool: MachinePool) -> Verdict:

@@ -68,7 +68,7 @@ def _settle_claims(facts: PoolFacts, machine: Machine) -> PublishFound | CheckCl
             doubtful.add(uid)  # gone or seated elsewhere, says a cache that may be behind
         elif workspace.status.machine is None and uid in facts.held:
             refused.add(uid)  # made by an operator that died, and arrived when the quota was used up
-        elif workspace.status.machine is None and uid not in facts.serving:
+        elif workspace.status.machine is None and uid not in facts.serving and machine.status.ready_at is not None:
             return PublishFound(machine=machine, claim=claim, workspace=workspace)
     if not doubtful | refused:
         return None

@@ -58,8 +58,11 @@ def is_untagged(facts: PoolFacts, machine: Machine) -> bool:
 
 
 def claimed_at(machine: Machine) -> datetime:
-    """Return when the machine's oldest claim was made."""
-    return min(claim.claimed_at for claim in machine.spec.claims)
+    """Return when the machine's oldest claim was made; for one that was released, when."""
+    made = [claim.claimed_at for claim in machine.spec.claims]
+    if machine.spec.reap is not None:
+        made.append(machine.spec.reap.at)
+    return min(made)
 
 
 def _is_worth_a_call(machines: list[Machine], *, now: datetime) -> bool:

@@ -4,9 +4,11 @@ from dataclasses import dataclass
 from enum import Enum, auto
 
 from hotdesk.api.v1alpha1 import Machine
+from hotdesk.core.doomed import doom_of
 from hotdesk.core.facts import Instance, InstanceState, Member
+from hotdesk.core.rest import is_asleep
 
-_USED = frozenset({"Used", "Lost"})  # reasons to reap a machine that was claimed before
+_USED = frozenset({"Used", "Lost", "Archived"})  # reasons to reap a machine that was claimed before
 
 
 class Standing(Enum):
@@ -17,7 +19,9 @@ class Standing(Enum):
     IDLE = auto()  # may be handed out now
     CLAIMED = auto()  # holds at least one claim and is alive
     QUARANTINED = auto()  # missed its readiness deadline
+    DOOMED = auto()  # unclaimed, and AWS has announced that it takes it: neither supply nor to be handed out
     STRAY = auto()  # unclaimed, alive and outside the group: somebody took it out; not ours to give or to end
+    OWING = auto()  # to be terminated once what it owes is settled: its files are saved
     REAPING = auto()  # to be terminated, whatever happens
     LEAVING = auto()  # AWS or a person is taking it away
     GONE = auto()  # EC2 says terminated
@@ -29,10 +33,12 @@ def standing_of(
     """Return where the machine stands; `gone` says that EC2 has long ceased to know it."""
     if gone or (instance is not None and instance.state is InstanceState.TERMINATED):
         return Standing.GONE
-    if machine.spec.reap is not None:
+    if machine.spec.reap is not None and not machine.spec.owed:
         return Standing.REAPING
     if is_leaving(member=member, instance=instance):
         return Standing.LEAVING
+    if machine.spec.reap is not None:
+        return Standing.OWING
     if machine.spec.claims:
         return Standing.CLAIMED
     if machine.status.phase == "Quarantined":
@@ -41,6 +47,8 @@ def standing_of(
         return Standing.UNSEEN
     if member is None:
         return Standing.STRAY
+    if doom_of(machine, instance) is not None:
+        return Standing.DOOMED
     ready = machine.status.ready_at is not None and is_running(instance) and is_safe_member(member)
     return Standing.IDLE if ready else Standing.BOOTING
 
@@ -78,6 +86,7 @@ class Share:
     claimed: int = 0  # slots
     spare: int = 0  # free slots on claimed machines that may be handed out: supply outside the group
     quarantined: int = 0  # machines
+    stopped: int = 0  # slots of those whose machine is stopped
 
     def __add__(self, other: "Share") -> "Share":
         return Share(*(mine + theirs for mine, theirs in zip(_values(self), _values(other), strict=True)))
@@ -96,6 +105,7 @@ def _values(share: Share) -> tuple[int, ...]:
         share.claimed,
         share.spare,
         share.quarantined,
+        share.stopped,
     )
 
 
@@ -126,20 +136,24 @@ def share_of(
     counted = int(member is not None and member.is_counted and not used and live)
     slots = machine.spec.slots
     is_claimed = standing is Standing.CLAIMED
+    free = slots - len(machine.spec.claims) - len(machine.spec.owed)
     return Share(
         live=live,
         outside=live - counted,
-        supply=counted if machine.spec.reap is None else 0,
+        supply=counted if machine.spec.reap is None and standing is not Standing.DOOMED else 0,
         idle=slots if standing is Standing.IDLE else 0,
         booting=slots if standing is Standing.BOOTING else 0,
         claimed=len(machine.spec.claims) if is_claimed else 0,
-        spare=slots - len(machine.spec.claims) if is_claimed and is_sharable(machine, member, instance) else 0,
+        spare=free if is_claimed and is_sharable(machine, member, instance) else 0,
         quarantined=int(standing is Standing.QUARANTINED),
+        stopped=len(machine.spec.claims) if is_claimed and is_asleep(machine, instance) else 0,
     )
 
 
 def is_sharable(machine: Machine, member: Member | None, instance: Instance | None) -> bool:
     """Tell whether a claimed machine's free slots may be handed out."""
+    if machine.spec.stop is not None or doom_of(machine, instance) is not None:
+        return False
     return machine.status.ready_at is not None and is_running(instance) and (member is None or is_safe_member(member))
 
 

@@ -1,11 +1,17 @@
 """Who holds a machine, written into its EC2 tags: what is left to read if Kubernetes' state is ever lost."""
 
-from hotdesk.api.v1alpha1 import Claim, Machine
+import re
+
+from hotdesk.api.v1alpha1 import Claim, ClaimedBy, Machine
 from hotdesk.core.encoding import tag_value
 from hotdesk.core.facts import Instance
 
 POOL_TAG = "hotdesk.dev/pool"  # on the group, propagated at launch: how machines are found
+GROUP_TAG = "aws:autoscaling:groupName"  # AWS's own, on every member of a group and on no other instance
 MANAGER_TAG = "hotdesk.dev/managed-by"
+
+_HOLDER_PARTS = 3  # namespace, name and UID
+_PLAIN = re.compile(r"[-a-z0-9./]+", re.ASCII)  # what these consist of: no tag of ours was encoded
 
 TAGS_PER_CALL = 20
 """Each machine of a batch carries the whole batch's tags."""
@@ -31,6 +37,26 @@ def missing_tags(machine: Machine, instance: Instance) -> dict[str, str]:
         claim_tag(name, claim.slot): _holder(claim) for claim in machine.spec.claims if claim.slot < TAGS_PER_CALL
     }
     return {key: value for key, value in wanted.items() if instance.tags.get(key) != value}
+
+
+def holders_of(instance: Instance) -> dict[int, ClaimedBy | None]:
+    """Return who holds, or last held, each slot, as the instance's own tags say; None where the tag cannot be read.
+
+    What was too long for a tag ends in a digest: nobody can be named from it.
+    """
+    tags = ((slot, instance.tags.get(claim_tag(instance.id, slot))) for slot in range(TAGS_PER_CALL))
+    return {slot: _read_holder(value) for slot, value in tags if value is not None}
+
+
+def _read_holder(value: str) -> ClaimedBy | None:
+    parts = value.split("/")
+    if len(parts) != _HOLDER_PARTS or not all(parts) or not _PLAIN.fullmatch(value):
+        return None
+    namespace, name, uid = parts
+    try:
+        return ClaimedBy(namespace=namespace, name=name, uid=uid)
+    except ValueError:  # longer than Kubernetes allows: not written by us
+        return None
 
 
 def _holder(claim: Claim) -> str:

@@ -5,6 +5,7 @@ from datetime import datetime
 
 from hotdesk.core import workspace_status
 from hotdesk.core.actions import ReportWorkspace
+from hotdesk.core.lifecycle import told
 from hotdesk.core.pool_facts import PoolFacts
 
 
@@ -19,7 +20,7 @@ def plan_held(facts: PoolFacts, *, now: datetime) -> Iterator[ReportWorkspace]:
             yield ReportWorkspace(workspace=workspace, status=status)
 
 
-def plan_refreshed(facts: PoolFacts, *, now: datetime) -> Iterator[ReportWorkspace]:
+def plan_refreshed(facts: PoolFacts) -> Iterator[ReportWorkspace]:
     """Tell those who have a machine that a change of their spec was seen: owner and project are part of the URL."""
     for uid in tuple(facts.unreported - facts.held.keys() - facts.waiting.keys()):
         workspace = facts.workspaces.get(uid)
@@ -28,5 +29,5 @@ def plan_refreshed(facts: PoolFacts, *, now: datetime) -> Iterator[ReportWorkspa
         if workspace is None or machine is None or facts.pool is None or not is_behind:
             facts.unreported.discard(uid)
             continue
-        status = workspace_status.refreshed(workspace, machine=machine, pool=facts.pool, now=now)
+        status = told.respecified(workspace, machine=machine, pool=facts.pool)
         yield ReportWorkspace(workspace=workspace, status=status)

@@ -1,47 +1,77 @@
-"""What a workspace is told: bound, queued, held back, or that its machine was lost."""
+"""What a workspace is told of its claim: bound, queued, held back, or that its machine was lost."""
 
 from datetime import datetime, timedelta
 from typing import TypedDict
 
 from hotdesk.api.conditions import Condition, ConditionStatus, set_condition
-from hotdesk.api.v1alpha1 import Machine, MachinePool, QueuePosition, Workspace, WorkspaceStatus
+from hotdesk.api.v1alpha1 import (
+    BackupRecord,
+    Machine,
+    MachinePool,
+    Next,
+    QueuePosition,
+    Usage,
+    Workspace,
+    WorkspaceStatus,
+)
 from hotdesk.api.v1alpha1.workspace import URL_LIMIT
 from hotdesk.core.eligibility import Obstacle
 from hotdesk.core.encoding import url_part
+from hotdesk.core.terms import Terms, terms_of
 
 
 def bound(workspace: Workspace, *, machine: Machine, slot: int, pool: MachinePool, now: datetime) -> WorkspaceStatus:
     """Return the one status that hands the machine over: everything a user needs, in one write.
 
-    Activity from before the claim says nothing about this machine: it is left out, and so removed.
+    Activity from before the claim says nothing about this machine: it is left out, and so removed. A workspace whose
+    files are kept elsewhere has its machine at once, and is ready when they are there.
     """
     address = machine.status.private_ip or "an address that is not known yet"
+    name = machine.metadata.name
+    source = files_of(workspace)
+    if source is None:
+        ready: tuple[ConditionStatus, str, str]
+        ready = "True", "MachineReady", f"Machine {name} is running at {address}."
+    else:
+        ready = "False", "Restoring", f"Machine {name} is running at {address}; the files of {source} are brought back."
+    terms = terms_of(workspace, pool)
     return WorkspaceStatus(
-        phase="Running",
+        phase="Running" if source is None else "Restoring",
         observed_generation=workspace.metadata.generation,
-        machine=machine.metadata.name,
+        machine=name,
         slot=slot,
         private_ip=machine.status.private_ip,
         public_ip=machine.status.public_ip,
-        url=_url(workspace, machine=machine, slot=slot, pool=pool),
+        url=url_of(workspace, machine=machine, slot=slot, pool=pool),
         claimed_at=now,
-        ready_at=now,
-        conditions=_conditions(
-            workspace,
-            ready="True",
-            reason="MachineReady",
-            message=f"Machine {machine.metadata.name} is running at {address}.",
-            now=now,
-        ),
+        ready_at=now if source is None else None,
+        next=stop_ahead(terms, since=now) if source is None else None,
+        backup=workspace.status.backup,
+        usage=workspace.status.usage,
+        conditions=conditions_of(workspace, ready=ready[0], reason=ready[1], message=ready[2], now=now),
     )
 
 
-def refreshed(workspace: Workspace, *, machine: Machine, pool: MachinePool, now: datetime) -> WorkspaceStatus:
-    """Return the status of a workspace that keeps its machine while its spec has changed."""
-    told = workspace.status
-    status = bound(workspace, machine=machine, slot=told.slot or 0, pool=pool, now=now)
-    kept = {"claimed_at": told.claimed_at, "ready_at": told.ready_at}
-    return status.model_copy(update={**kept, **_activity(workspace)})
+def files_of(workspace: Workspace) -> str | None:
+    """Return what a new machine's disk is to begin with, in words; None: with what the machine brings."""
+    if workspace.status.backup is not None:
+        return f"backup {workspace.status.backup.id}"
+    source = workspace.spec.restore_from
+    if source is None:
+        return None
+    return f"workspace {source.workspace}" if source.workspace is not None else f"backup {source.backup}"
+
+
+def stop_ahead(terms: Terms, *, since: datetime) -> Next | None:
+    """Return what is told of the stop that lies ahead of a workspace in which somebody was active at `since`."""
+    if terms.idle_timeout is None:
+        return None
+    minutes = terms.idle_timeout.total_seconds() / 60
+    return Next(
+        action="Stop",
+        at=since + terms.idle_timeout,
+        reason=f"Machines are stopped when nobody is active for {minutes:g} min; every sign of activity moves this.",
+    )
 
 
 def queued(
@@ -59,8 +89,8 @@ def queued(
         phase="Pending",
         observed_generation=workspace.metadata.generation,
         queue=QueuePosition(position=ahead + 1, ahead=ahead, estimated_wait=estimated_wait),
-        **_activity(workspace),
-        conditions=_conditions(
+        **kept(workspace),
+        conditions=conditions_of(
             workspace,
             ready="False",
             reason="MachineLost" if _lost_its_machine(workspace) else "WaitingForMachine",
@@ -75,8 +105,8 @@ def held(workspace: Workspace, obstacle: Obstacle, *, now: datetime) -> Workspac
     return WorkspaceStatus(
         phase="Pending",
         observed_generation=workspace.metadata.generation,
-        **_activity(workspace),
-        conditions=_conditions(
+        **kept(workspace),
+        conditions=conditions_of(
             workspace,
             ready="False",
             reason=obstacle.reason,
@@ -92,8 +122,8 @@ def lost(workspace: Workspace, *, now: datetime) -> WorkspaceStatus:
     return WorkspaceStatus(
         phase="Pending",
         observed_generation=workspace.metadata.generation,
-        **_activity(workspace),
-        conditions=_conditions(
+        **kept(workspace),
+        conditions=conditions_of(
             workspace,
             ready="False",
             reason="MachineLost",
@@ -103,18 +133,29 @@ def lost(workspace: Workspace, *, now: datetime) -> WorkspaceStatus:
     )
 
 
-class _Activity(TypedDict):
+class Kept(TypedDict):
+    """What outlives a change of machine."""
+
     last_activity_time: datetime | None
     activity_source: str | None
+    stopped_at: datetime | None
+    backup: BackupRecord | None
+    usage: Usage | None
 
 
-def _activity(workspace: Workspace) -> _Activity:
-    """Return what others have written and we must carry; a new claim alone begins without it."""
+def kept(workspace: Workspace) -> Kept:
+    """Return what others have written and what must not be lost; a new claim alone begins without activity."""
     told = workspace.status
-    return {"last_activity_time": told.last_activity_time, "activity_source": told.activity_source}
+    return {
+        "last_activity_time": told.last_activity_time,
+        "activity_source": told.activity_source,
+        "stopped_at": told.stopped_at,
+        "backup": told.backup,
+        "usage": told.usage,
+    }
 
 
-def _conditions(  # all by keyword
+def conditions_of(  # all by keyword
     workspace: Workspace,
     *,
     ready: ConditionStatus,
@@ -122,14 +163,18 @@ def _conditions(  # all by keyword
     message: str,
     now: datetime,
     stalled: bool = False,
+    at_rest: bool = False,
 ) -> tuple[Condition, ...]:
-    """Return Ready, and beside it what kstatus reads while it is not: Reconciling, or Stalled if a person must act."""
+    """Return Ready, and beside it what kstatus reads while it is not: Reconciling, or Stalled if a person must act.
+
+    A workspace at rest is neither: nobody works on it, and nobody must.
+    """
     before = [condition for condition in workspace.status.conditions if condition.type == "Ready"]
     generation = workspace.metadata.generation
     conditions = set_condition(
         before, type="Ready", status=ready, reason=reason, message=message, observed_generation=generation, now=now
     )
-    if ready == "True":
+    if ready == "True" or at_rest:
         return conditions
     kind = "Stalled" if stalled else "Reconciling"
     others = [condition for condition in workspace.status.conditions if condition.type == kind]
@@ -145,7 +190,8 @@ def _lost_its_machine(workspace: Workspace) -> bool:
     return any(c.type == "Ready" and c.reason == "MachineLost" for c in workspace.status.conditions)
 
 
-def _url(workspace: Workspace, *, machine: Machine, slot: int, pool: MachinePool) -> str | None:
+def url_of(workspace: Workspace, *, machine: Machine, slot: int, pool: MachinePool) -> str | None:
+    """Return where to work: the pool's template, filled in; None without one, or where it would be too long."""
     if pool.spec.access is None:
         return None
     values = {

@@ -81,10 +81,16 @@ class Fleet(Protocol):
 
 
 class Fleets(Protocol):
-    """Makes the Fleet for a pool's `aws` section; pools with the same region, endpoint and role share one."""
+    """Makes what a pool's `aws` section asks for; pools with the same region, endpoint and role share it."""
 
     def fleet(self, *, region: str, endpoint_url: str | None, role_arn: str | None) -> Fleet:
         """Return the Fleet; making it calls nothing."""
+
+    def interruptions(self, *, region: str, endpoint_url: str | None, role_arn: str | None) -> "Interruptions":
+        """Return the queues of the same region, endpoint and role; making it calls nothing."""
+
+    def vault(self, *, region: str, endpoint_url: str | None, role_arn: str | None) -> "Vault":
+        """Return the Vault; making it calls nothing."""
 
 
 class Vault(Protocol):
@@ -115,15 +121,22 @@ class Vault(Protocol):
 class Ledger(Protocol):
     """The record of who used machines for how long, which finance reads."""
 
-    async def write(self, interval: Interval) -> None:
-        """Keep one interval, once and only once: writing the same interval again changes nothing."""
+    async def write(self, interval: Interval) -> Interval:
+        """Keep one interval, once and only once, and return what is kept: count that.
+
+        Writing the same interval again changes nothing; if it is said to have ended at another time, the first word
+        stands. Raises Throttled, Denied, Refused, Unanswered or Fenced: then it may be kept or not; write it again.
+        """
 
 
 class Interruptions(Protocol):
-    """What AWS announces before it happens: an SQS queue with messages of EventBridge."""
+    """What AWS announces before it happens: an SQS queue with messages of EventBridge.
+
+    Both raise Throttled, Denied or Unanswered. A message may come twice, late, or after a newer one.
+    """
 
     async def receive(self, *, queue_url: str) -> Sequence[Announcement]:
-        """Wait up to 20 s for messages; those that cannot be read are dealt with and left out."""
+        """Wait up to 20 s for messages. Those that cannot be read stay in the queue, useless ones are deleted."""
 
     async def delete(self, *, queue_url: str, receipts: Collection[str]) -> None:
         """Delete messages that were handled; what is not deleted comes again."""

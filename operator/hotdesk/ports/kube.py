@@ -9,6 +9,7 @@ from hotdesk.api.v1alpha1 import (
     Machine,
     MachinePool,
     MachinePoolStatus,
+    MachineSpec,
     MachineStatus,
     Reap,
     Workspace,
@@ -51,6 +52,9 @@ class Store(Protocol):
 
     async def patch_machine(self, machine: Machine, *, claims: Sequence[Claim], reap: Reap | None = None) -> Machine:
         """Replace the machine's claims, and set `reap` unless None: the compare-and-swap of the claim protocol."""
+
+    async def patch_machine_spec(self, machine: Machine, spec: MachineSpec) -> Machine:
+        """Bring the machine's spec from what was read to `spec`: the compare-and-swap of everything but claims."""
 
     async def patch_machine_status(self, machine: Machine, status: MachineStatus) -> Machine:
         """Bring the machine's status from what was read to `status`."""

@@ -162,6 +162,7 @@ def _describe_attribute(world: World, params: Params, call: Call) -> Params:
         "disableApiTermination": {"DisableApiTermination": {"Value": instance.protected_from_termination}},
         "disableApiStop": {"DisableApiStop": {"Value": instance.protected_from_stop}},
         "instanceType": {"InstanceType": {"Value": instance.spec.instance_type}},
+        "rootDeviceName": {"RootDeviceName": {"Value": ROOT_DEVICE}},
     }
     asked = params["Attribute"]
     if asked not in values:

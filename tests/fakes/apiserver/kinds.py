@@ -33,7 +33,7 @@ class Kind:
 
 @cache
 def served_kinds() -> tuple[Kind, ...]:
-    """Return every kind: namespaces, priority classes, and what the generated CRDs declare."""
+    """Return every kind: namespaces, priority classes, Leases, Events, Secrets, and what the generated CRDs declare."""
     return (
         Kind(group="", version="v1", plural="namespaces", singular="namespace", kind="Namespace", namespaced=False),
         Kind(
@@ -52,6 +52,8 @@ def served_kinds() -> tuple[Kind, ...]:
             kind="Lease",
             namespaced=True,
         ),
+        Kind(group="events.k8s.io", version="v1", plural="events", singular="event", kind="Event", namespaced=True),
+        Kind(group="", version="v1", plural="secrets", singular="secret", kind="Secret", namespaced=True),
         *(_custom(yaml.safe_load(text)["spec"]) for text in _crd_texts()),
     )
 

@@ -44,6 +44,7 @@ _TWO_PAGES_OF_AWS = b"""<?xml version="1.0" encoding="UTF-8"?>
         <item>
           <instanceId>i-0000000000000000b</instanceId>
           <instanceState><code>48</code><name>terminated</name></instanceState>
+          <reason>User initiated (2026-05-09 08:00:00 GMT)</reason>
           <launchTime>2026-05-09T07:29:34.000Z</launchTime>
           <placement><availabilityZone>eu-west-1b</availabilityZone></placement>
         </item>

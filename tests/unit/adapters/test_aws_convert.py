@@ -51,6 +51,25 @@ def test_unknown_state_counts_as_a_live_machine_that_nobody_gets(state: dict[str
     assert instance.state not in (InstanceState.RUNNING, InstanceState.PENDING)
 
 
+@pytest.mark.parametrize(
+    ("state", "reason", "ended_at"),
+    [
+        ("stopped", "User initiated (2026-01-01 12:00:00 GMT)", NOON),
+        ("terminated", "Service initiated (2026-01-01 12:00:00 UTC)", NOON),
+        ("shutting-down", "Server.SpotInstanceTermination: (2026-01-01 12:00:00 GMT)", NOON),
+        ("terminated", "Server.SpotInstanceTermination", None),
+        ("stopped", "User initiated (2026-13-01 12:00:00 GMT)", None),
+        ("stopped", "User initiated (0001-01-01 12:00:00 GMT)", None),
+        ("stopped", "", None),
+        ("stopped", None, None),
+        ("running", "User initiated (2026-01-01 12:00:00 GMT)", None),
+    ],
+)
+def test_the_time_of_the_end_is_read_where_aws_gives_one(state: str, reason: str | None, ended_at: datetime | None):
+    raw = {"InstanceId": "i-1", "State": {"Name": state}, "StateTransitionReason": reason}
+    assert instances(raw)["i-1"].ended_at == ended_at
+
+
 @pytest.mark.parametrize("nameless", [{"State": {"Name": "running"}}, {"InstanceId": ""}])
 def test_an_answer_that_leaves_out_an_id_is_none_for_what_is_left_out_counts_as_gone(nameless: dict[str, Any]):
     with pytest.raises(ValueError, match="InstanceId"):

@@ -2,10 +2,11 @@
 
 from urllib.parse import unquote, urlsplit
 
+import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from hotdesk.core.encoding import TAG_VALUE_LIMIT, tag_value, url_part
+from hotdesk.core.encoding import TAG_VALUE_LIMIT, folder_of, tag_value, url_part
 
 texts = st.text() | st.text("./%~?#&:@[]\\ \n+")
 UNRESERVED = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~%")
@@ -72,3 +73,22 @@ def test_no_text_spells_the_tag_of_a_longer_one():
 def test_a_tag_that_is_just_short_enough_is_left_alone():
     assert tag_value("a" * TAG_VALUE_LIMIT) == "a" * TAG_VALUE_LIMIT
     assert len(tag_value("a" * (TAG_VALUE_LIMIT + 1))) == TAG_VALUE_LIMIT
+
+
+@pytest.mark.parametrize("owner", ["ada", "ann@example.com", "Ada Lovelace", "jürgen", "a.b", "-x"])
+def test_owners_folder_is_called_as_a_decoded_url_calls_it(owner: str):
+    assert folder_of(owner) == unquote(url_part(owner)) == owner
+
+
+@given(owner=st.text(min_size=1))
+def test_owners_folder_never_leads_elsewhere(owner: str):
+    folder = folder_of(owner)
+    assert "/" not in folder
+    assert "\0" not in folder
+    assert folder not in {".", ".."}
+
+
+@given(owners=st.lists(st.text(alphabet="a/%2Fé", min_size=1), min_size=2, max_size=2, unique=True))
+def test_no_two_owners_share_a_folder(owners: list[str]):
+    one, other = owners
+    assert folder_of(one) != folder_of(other)

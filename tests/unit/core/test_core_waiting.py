@@ -201,9 +201,9 @@ class TestHeldAndSeated:
             of=make_pool(access=Access(url_template="http://{privateIP}/{owner}")),
             workspaces=[seated],
         )
-        (told,) = workspace_reports.plan_refreshed(known, now=after(0))
+        (told,) = workspace_reports.plan_refreshed(known)
         assert (told.status.url, told.status.observed_generation) == ("http://10.0.0.1/bob", 2)
         assert (told.status.claimed_at, told.status.ready_at) == (after(-9), after(-8))
         known.upsert_workspace(workspace(version=2, generation=2, owner="bob", status=told.status))
-        assert not list(workspace_reports.plan_refreshed(known, now=after(0)))
+        assert not list(workspace_reports.plan_refreshed(known))
         assert not known.unreported

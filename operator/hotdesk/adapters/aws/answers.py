@@ -29,6 +29,7 @@ INSTANCES: Final[Fields] = {
                             "launchTime": Text("LaunchTime", datetime.fromisoformat),
                             "placement": Struct("Placement", {"availabilityZone": Text("AvailabilityZone")}),
                             "privateIpAddress": Text("PrivateIpAddress"),
+                            "reason": Text("StateTransitionReason"),
                             "tagSet": Items("Tags", {"key": Text("Key"), "value": Text("Value")}),
                         },
                     )

@@ -27,6 +27,9 @@ _EC2_OTHER: Final = Limit(burst=25, per_second=2.5)
 # 300 claims (15 detaches) fits at once, 75 claims a second (4 detaches and about as many others) fit for good.
 # Too high a guess is answered with Throttling, which every caller survives.
 _AUTO_SCALING: Final = Limit(burst=40, per_second=10)
+# S3 takes 3,500 writes a second and prefix: this bounds threads, not S3. SSM publishes no limits for Run Command; its
+# answers to too many calls are Throttling, which every caller survives.
+_OF_SERVICE: Final = {"s3": Limit(burst=100, per_second=100), "ssm": Limit(burst=20, per_second=5)}
 
 
 class TokenBucket:
@@ -60,8 +63,13 @@ class Budgets:
             await asyncio.sleep(wait)
 
     def _bucket(self, *, service: str, operation: str) -> TokenBucket:
-        name = service if service == "autoscaling" else operation
+        name = service if service == "autoscaling" else f"{service}:{operation}"
         if name not in self._buckets:
-            limit = _AUTO_SCALING if service == "autoscaling" else _EC2.get(operation, _EC2_OTHER)
-            self._buckets[name] = TokenBucket(limit)
+            self._buckets[name] = TokenBucket(_limit(service=service, operation=operation))
         return self._buckets[name]
+
+
+def _limit(*, service: str, operation: str) -> Limit:
+    if service == "autoscaling":
+        return _AUTO_SCALING
+    return _OF_SERVICE.get(service) or _EC2.get(operation, _EC2_OTHER)

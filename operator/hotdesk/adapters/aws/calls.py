@@ -5,9 +5,11 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, Final, Generic, TypeVar
 
 from botocore import xform_name
+from botocore.exceptions import BotoCoreError
 
 from hotdesk.adapters.aws.budgets import Budgets
 from hotdesk.adapters.aws.clients import Clients, Service
@@ -82,6 +84,15 @@ class Calls:
         except Refused as error:
             raise Unanswered(str(error)) from error
 
+    async def sign(self, operation: str, parameters: Parameters, *, lifetime: timedelta) -> str:
+        """Return a URL with which anybody may make this one call of S3 for a while; nothing is called for it.
+
+        It ends sooner where our credentials end sooner.
+        """
+        return await asyncio.get_running_loop().run_in_executor(
+            self._executor, self._signed, operation, parameters, lifetime
+        )
+
     async def write(self, service: Service, operation: str, parameters: Parameters) -> None:
         """Send once, never again: after Unanswered it may have had its effect, or have it later."""
         await self._budgets.spend(service=service, operation=operation)
@@ -117,11 +128,24 @@ class Calls:
             for service in _SERVICES:
                 self._clients.client(service, retries=retries)  # what fails here is told by the first call
 
-    def _send(self, request: Request[T]) -> T:
+    def _signed(self, operation: str, parameters: Parameters, lifetime: timedelta) -> str:
+        client = self._client("s3", retries=False)
         try:
-            client = self._clients.client(request.service, retries=request.retries)
+            url: str = client.generate_presigned_url(
+                xform_name(operation), Params=parameters, ExpiresIn=int(lifetime.total_seconds())
+            )
         except Exception as error:
-            raise unmade(error, service=request.service) from error
+            raise translate(error, service="s3", operation=operation) from error
+        return url
+
+    def _client(self, service: Service, *, retries: bool) -> Any:
+        try:
+            return self._clients.client(service, retries=retries)
+        except Exception as error:
+            raise unmade(error, service=service) from error
+
+    def _send(self, request: Request[T]) -> T:
+        client = self._client(request.service, retries=request.retries)
         if not request.retries:
             self._gate()
         try:
@@ -130,5 +154,5 @@ class Calls:
             raise translate(error, service=request.service, operation=request.operation) from error
         try:
             return request.convert(answer)
-        except (ValueError, TypeError, LookupError, AttributeError) as error:
+        except (ValueError, TypeError, LookupError, AttributeError, BotoCoreError) as error:
             raise Unanswered(f"{request.service}:{request.operation} gave no usable answer: {error}") from error

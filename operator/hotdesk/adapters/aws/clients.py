@@ -1,7 +1,7 @@
 """boto3 clients of one region and one role, made when first needed and shared by all threads."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -19,8 +19,12 @@ from botocore.credentials import (
 
 from hotdesk.adapters.aws.answers import read_auto_scaling_leanly, read_ec2_leanly
 
-Service = Literal["autoscaling", "ec2", "cloudwatch"]
+Service = Literal["autoscaling", "cloudwatch", "ec2", "s3", "sns", "sqs", "ssm"]
 
+_LEAN: Final[Mapping[Service, Callable[[Any], None]]] = {
+    "ec2": read_ec2_leanly,
+    "autoscaling": read_auto_scaling_leanly,
+}
 _SESSION_NAME: Final = "hotdesk"  # how CloudTrail calls us when a pool names a role
 
 
@@ -63,13 +67,24 @@ class Clients:
     def _make(self, service: Service, *, attempts: int) -> Any:
         if self._session is None:
             self._session = boto3.Session(botocore_session=self._base_session(), region_name=self._target.region)
-        client: Any = self._session.client(
-            service, endpoint_url=self._target.endpoint_url, config=self._config(attempts=attempts)
-        )
-        read_leanly = {"ec2": read_ec2_leanly, "autoscaling": read_auto_scaling_leanly}.get(service)
-        if read_leanly is not None:
-            read_leanly(client)
+        config = self._config(attempts=attempts)
+        if service == "s3":
+            config = config.merge(self._config_of_s3())
+        client: Any = self._session.client(service, endpoint_url=self._target.endpoint_url, config=config)
+        if service in _LEAN:
+            _LEAN[service](client)
         return client
+
+    def _config_of_s3(self) -> Config:
+        """Return what makes URLs that machines can use: signed by the present method, for the region's own endpoint."""
+        # Another endpoint has no name for each bucket.
+        style: Literal["virtual", "path"] = "virtual" if self._target.endpoint_url is None else "path"
+        return Config(
+            signature_version="s3v4",
+            s3={"addressing_style": style, "us_east_1_regional_endpoint": "regional"},
+            request_checksum_calculation="when_required",  # else a signed URL asks for the checksum of no bytes
+            response_checksum_validation="when_required",
+        )
 
     def _config(self, *, attempts: int) -> Config:
         return Config(

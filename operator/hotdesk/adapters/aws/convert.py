@@ -6,6 +6,7 @@ missing makes nothing safe. Where only absence could be read from it (a list tha
 id, a group without its sizes) the answer is none: ValueError.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -18,6 +19,9 @@ _LARGEST: Final = 1_000_000  # members; far above what AWS lets a group have
 _YEARS: Final = range(2000, 3000)  # what every calculation and every stored time can hold
 _LONG_AGO: Final = datetime.min.replace(tzinfo=UTC)
 _FAILED: Final = frozenset({"Failed", "Cancelled"})
+_UP: Final = frozenset({"pending", "running"})
+# "User initiated (2026-05-09 07:29:33 GMT)"; of some interruptions AWS gives no time.
+_ENDED: Final = re.compile(r"\(([0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}) (?:GMT|UTC)\)")
 # EC2's texts and error codes as they appear in a scaling activity's status message, in lower case.
 _CAPACITY: Final = (
     *("do not have sufficient", "insufficientinstancecapacity", "insufficienthostcapacity", "no spot capacity"),
@@ -90,6 +94,7 @@ def _instance(name: str, raw: Mapping[str, Any]) -> Instance:
         public_ip=_text(raw, "PublicIpAddress") or None,
         spot=raw.get("InstanceLifecycle") == "spot",
         launched_at=_moment(raw.get("LaunchTime")),
+        ended_at=_end(raw),
         tags=_tags(raw.get("Tags") or ()),
     )
 
@@ -160,6 +165,17 @@ def _size(raw: Mapping[str, Any], key: str) -> int:
 def _text(raw: Mapping[str, Any], key: str) -> str:
     text = raw.get(key)
     return text if isinstance(text, str) else ""
+
+
+def _end(raw: Mapping[str, Any]) -> datetime | None:
+    """Return when an instance was told to stop or to terminate, if AWS says so; the latest counts."""
+    found = _ENDED.search(_text(raw, "StateTransitionReason"))
+    if found is None or _text(raw.get("State") or _NOTHING, "Name") in _UP:
+        return None
+    try:
+        return _moment(datetime.fromisoformat(found[1]))
+    except ValueError:
+        return None
 
 
 def _moment(value: object) -> datetime | None:

@@ -4,18 +4,20 @@ from typing import Final
 
 from botocore import exceptions as sdk
 
-from hotdesk.ports import Denied, HotdeskError, InsufficientCapacity, NotFound, Refused, Throttled, Unanswered
+from hotdesk.ports import Conflict, Denied, HotdeskError, InsufficientCapacity, NotFound, Refused, Throttled, Unanswered
 
-# The first row is botocore's own list (botocore.retries.standard) as far as our two services send it. The second says
+# The first row is botocore's own list (botocore.retries.standard) as far as our services send it. The second says
 # that another change is under way: nothing happened and the same call works later. ResourceContention is HTTP 500.
 _THROTTLED: Final = frozenset(
     {
         *("Throttling", "ThrottlingException", "ThrottledException", "RequestThrottled", "RequestThrottledException"),
         *("RequestLimitExceeded", "EC2ThrottledException", "TooManyRequestsException", "SlowDown"),
-        *("ScalingActivityInProgress", "ResourceContention"),
+        *("ScalingActivityInProgress", "ResourceContention", "ConditionalRequestConflict"),
     }
 )
-_DENIED: Final = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "UnauthorizedAccess"})
+_DENIED: Final = frozenset(
+    {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "UnauthorizedAccess", "AuthorizationError"}
+)
 _BAD_CREDENTIALS: Final = frozenset(
     {
         *("ExpiredToken", "ExpiredTokenException", "RequestExpired", "InvalidClientTokenId", "AuthFailure"),
@@ -25,6 +27,9 @@ _BAD_CREDENTIALS: Final = frozenset(
 )
 # EC2 sends these with HTTP 500, and yet nothing happened.
 _NO_ROOM: Final = frozenset({"InsufficientInstanceCapacity", "InsufficientHostCapacity", "InsufficientCapacity"})
+_EXISTS_ALREADY: Final = "PreconditionFailed"  # what S3 answers to If-None-Match: *
+# S3 answers HEAD without a body, so that the status is all it says.
+_BARE: Final = {"403": "AccessDenied", "404": "NoSuchKey"}
 _NO_CREDENTIALS: Final = (
     sdk.NoCredentialsError,
     sdk.PartialCredentialsError,
@@ -80,6 +85,8 @@ def _answered(error: sdk.ClientError, *, service: str, operation: str) -> Hotdes
     detail = error.response.get("Error", {})
     code, message = str(detail.get("Code") or ""), str(detail.get("Message") or "")
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    if service == "s3" and operation.startswith("Head"):
+        code = _BARE.get(code, code)
     # A call may fail because the role could not be assumed: then that is the permission to name.
     called = error.operation_name if error.operation_name in _STS_OPERATIONS else operation
     action = f"sts:{called}" if called in _STS_OPERATIONS else f"{service}:{operation}"
@@ -96,8 +103,10 @@ def _answered(error: sdk.ClientError, *, service: str, operation: str) -> Hotdes
         return Unanswered(f"{action} failed inside AWS (HTTP {status}): {said}")
     if not code or code == str(status):  # a proxy's page: whether AWS got the call is not known
         return Unanswered(f"{action} was not answered by AWS (HTTP {status}): {said}")
-    if code == "ValidationError" and is_missing_group(message):
+    if code == "NoSuchKey" or (code == "ValidationError" and is_missing_group(message)):
         return NotFound(f"{action}: {said}")
+    if code == _EXISTS_ALREADY:
+        return Conflict(f"{action}: {said}")
     return Refused(f"{action} was refused: {said}")
 
 

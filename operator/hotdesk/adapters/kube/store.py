@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         Machine,
         MachinePool,
         MachinePoolStatus,
+        MachineSpec,
         MachineStatus,
         Reap,
         Workspace,
@@ -99,6 +100,11 @@ class KubeStore:
         if reap is not None:
             spec["reap"] = reap.wire()
         return await self._writer.patch(MACHINES, machine, {"spec": spec})
+
+    async def patch_machine_spec(self, machine: Machine, spec: MachineSpec) -> Machine:
+        """Bring the spec to `spec`, if the Machine is still as it was read; costs no call where nothing differs."""
+        changes = difference(machine.spec, spec)
+        return await self._writer.patch(MACHINES, machine, {"spec": changes}) if changes else machine
 
     async def patch_machine_status(self, machine: Machine, status: MachineStatus) -> Machine:
         """Bring the status to `status`; costs no call where the object that was read says so already."""

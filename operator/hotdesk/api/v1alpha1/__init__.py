@@ -20,6 +20,8 @@ from hotdesk.api.v1alpha1.lifecycle import (
 from hotdesk.api.v1alpha1.machine import (
     Claim,
     ClaimedBy,
+    Interruption,
+    InterruptionReason,
     Machine,
     MachinePhase,
     MachineSpec,
@@ -30,6 +32,7 @@ from hotdesk.api.v1alpha1.machine import (
     Saved,
     Stop,
     StopReason,
+    Used,
 )
 from hotdesk.api.v1alpha1.machinepool import (
     Access,
@@ -42,9 +45,11 @@ from hotdesk.api.v1alpha1.machinepool import (
     MachinePool,
     MachinePoolSpec,
     MachinePoolStatus,
+    OwnerSeconds,
     Quota,
     Readiness,
     TcpSocket,
+    Today,
 )
 from hotdesk.api.v1alpha1.schedule import Schedule
 from hotdesk.api.v1alpha1.selector import LabelSelector, LabelSelectorRequirement
@@ -83,6 +88,8 @@ __all__ = [
     "CpuEvidence",
     "HttpActivityProbe",
     "HttpGet",
+    "Interruption",
+    "InterruptionReason",
     "JupyterProbe",
     "LabelSelector",
     "LabelSelectorRequirement",
@@ -97,6 +104,7 @@ __all__ = [
     "Next",
     "Notifications",
     "Owed",
+    "OwnerSeconds",
     "QueuePosition",
     "Quota",
     "Readiness",
@@ -112,7 +120,9 @@ __all__ = [
     "Stop",
     "StopReason",
     "TcpSocket",
+    "Today",
     "Usage",
+    "Used",
     "Webhook",
     "Workspace",
     "WorkspaceActivity",

@@ -12,8 +12,9 @@ from hotdesk.api.wire import ApiModel, MicroTime, Time
 MachinePhase = Literal[
     "Booting", "Idle", "Claimed", "Quarantined", "Stopping", "Stopped", "Starting", "Reaping", "Terminated"
 ]
-ReapReason = Literal["Used", "Surplus", "NotReady", "Lost", "PoolDeleted", "Archived", "Leaked"]
-StopReason = Literal["Idle", "Halted", "MaxLifetime", "Interrupted"]
+ReapReason = Literal["Used", "Surplus", "NotReady", "Lost", "PoolDeleted", "Archived", "Leaked", "Interrupted"]
+InterruptionReason = Literal["SpotInterruption", "Maintenance"]
+StopReason = Literal["Idle", "Halted", "MaxLifetime", "Interrupted", "NoCapacity"]
 
 
 class ClaimedBy(ApiModel):
@@ -34,6 +35,8 @@ class Claim(ApiModel):
     """The slot, counted from 0."""
     workspace: ClaimedBy
     """The workspace that holds the slot."""
+    owner: Annotated[str, Field(max_length=128)] = ""
+    """The workspace's owner when the slot was claimed."""
     claimed_at: MicroTime
     """When the slot was claimed."""
 
@@ -44,7 +47,8 @@ class Reap(ApiModel):
     reason: ReapReason
     """Used: its workspaces are gone. Surplus: more idle than wanted. NotReady: it missed the readiness deadline.
     Lost: the instance is gone. PoolDeleted: its pool is. Archived: its workspaces' files are kept elsewhere.
-    Leaked: nobody knew it, and its pool has such instances terminated."""
+    Leaked: nobody knew it, and its pool has such instances terminated. Interrupted: nobody had claimed it, and AWS is
+    about to take it."""
     at: Time
     """When it was decided."""
 
@@ -54,9 +58,13 @@ class Stop(ApiModel):
 
     reason: StopReason
     """Idle: nobody works there. Halted: its user wants it stopped. MaxLifetime: it has run as long as it may.
-    Interrupted: AWS is about to take it."""
+    Interrupted: AWS is about to take it, so its files are saved at once. NoCapacity: AWS has no room to start it again,
+    so its files are brought to another machine."""
     at: MicroTime
     """When it was decided: only what was saved after it holds everything."""
+    final: bool = False
+    """Set before EC2 is told: from then on the machine must first be seen stopped before it may be woken. Until then
+    the decision can be taken back, for example while files are being saved."""
 
 
 class Owed(ApiModel):
@@ -68,10 +76,25 @@ class Owed(ApiModel):
     """The workspace that had it."""
     owner: Annotated[str, Field(max_length=128)]
     """The workspace's owner."""
+    at: MicroTime
+    """When it left: only what was saved after it holds everything."""
     backup: bool = False
     """Whether its files are to be saved before the machine ends."""
-    since: MicroTime | None = None
-    """Since when the time on this machine is still to be written into the ledger."""
+
+
+class Used(ApiModel):
+    """A stretch of time in which the machine ran for a workspace, and which is still to be accounted for."""
+
+    slot: Annotated[int, Field(ge=0, le=99)]
+    """The slot it had."""
+    workspace: ClaimedBy
+    """The workspace that had it; it may be gone."""
+    owner: Annotated[str, Field(max_length=128)]
+    """The workspace's owner."""
+    since: MicroTime
+    """Since when."""
+    until: MicroTime | None = None
+    """Until when, once the machine has run again after it: before that, it is the machine's own end."""
 
 
 class Saved(ApiModel):
@@ -91,6 +114,17 @@ class Saved(ApiModel):
     """When it was verified."""
     size: Annotated[int, Field(ge=0)] = 0
     """Bytes."""
+
+
+class Interruption(ApiModel):
+    """AWS has announced that it takes the machine. A later start of the machine voids it."""
+
+    reason: InterruptionReason
+    """SpotInterruption: spot capacity is taken back. Maintenance: the host is retired, stopped or rebooted."""
+    announced_at: MicroTime
+    """When AWS said so."""
+    at: MicroTime
+    """When it happens: two minutes after a spot warning, days or weeks after maintenance was scheduled."""
 
 
 class MachineSpec(ApiModel):
@@ -143,6 +177,8 @@ class MachineSpec(ApiModel):
     """Set when the machine is to be stopped; taken away when it is to run again."""
     owed: Annotated[tuple[Owed, ...], Field(max_length=100, json_schema_extra=marks(map_keys=["slot"]))] = ()
     """What is still to be done for workspaces that have left, before the machine may end."""
+    used: Annotated[tuple[Used, ...], Field(max_length=1000)] = ()
+    """Time that is still to be counted and written into the ledger, before the record may go."""
     reap: Reap | None = None
     """Set when the machine is to be terminated. One-way, and never together with claims."""
 
@@ -177,6 +213,8 @@ class MachineStatus(ApiModel):
     """The verified backups of what is on its disk."""
     ready_at: MicroTime | None = None
     """When it first passed the pool's readiness probe."""
+    interruption: Interruption | None = None
+    """What AWS has announced; such a machine is handed out to nobody any more."""
     conditions: Conditions = ()
     """Ready: it passed the readiness probe. Secured: it is claimed, tagged and out of the group's reach."""
 

@@ -185,21 +185,26 @@ class AllowedNamespaces(ApiModel):
 
 
 class Quota(ApiModel):
-    """How much of the pool one owner may have at once."""
+    """How much of the pool one owner may have."""
 
     model_config = ConfigDict(
         json_schema_extra=marks(
             rule(
-                "has(self.maxWorkspacesPerOwner) || has(self.maxRunningPerOwner)",
-                "quota needs maxWorkspacesPerOwner, maxRunningPerOwner or both: leave quota out to limit nobody",
+                "has(self.maxWorkspacesPerOwner) || has(self.maxRunningPerOwner) || has(self.maxMinutesPerOwnerPerDay)",
+                "quota needs maxWorkspacesPerOwner, maxRunningPerOwner or maxMinutesPerOwnerPerDay: "
+                "leave quota out to limit nobody",
             ),
         ),
     )
 
     max_workspaces_per_owner: Annotated[int | None, Field(ge=1, le=100000)] = None
-    """Workspaces that one owner may have in this pool; those beyond it, the youngest, are held back."""
+    """Workspaces that one owner may have in this pool, stopped ones included; those beyond it, the youngest, are held
+    back."""
     max_running_per_owner: Annotated[int | None, Field(ge=1, le=100000)] = None
-    """Workspaces of one owner that may have a machine, or be about to get one, at one time."""
+    """Workspaces of one owner that may run, or be about to, at one time; stopped ones do not count."""
+    max_minutes_per_owner_per_day: Annotated[int | None, Field(ge=1, le=1000000)] = None
+    """Minutes for which machines may run for one owner in a day (UTC), added up over all of the owner's workspaces.
+    Who has used them up is served again at midnight; what runs is stopped if the pool has a lifecycle."""
 
 
 class MachinePoolSpec(ApiModel):
@@ -244,7 +249,7 @@ class MachinePoolSpec(ApiModel):
     notifications: Notifications | None = None
     """Who is told, beside the Events."""
     quota: Quota | None = None
-    """How much of the pool one owner may have at once. Without it: as much as there is."""
+    """How much of the pool one owner may have. Without it: as much as there is."""
     paused: bool = False
     """Freeze the pool: no AWS call that changes anything. Shown in the condition Paused."""
 
@@ -273,6 +278,26 @@ class CapacityCall(ApiModel):
     """The desired capacity it asks for."""
     max_size: int | None = None
     """The MaxSize it asks for."""
+
+
+class OwnerSeconds(ApiModel):
+    """What one owner has used."""
+
+    owner: Annotated[str, Field(max_length=128)]
+    """The owner."""
+    seconds: Annotated[int, Field(ge=0)]
+    """Seconds."""
+
+
+class Today(ApiModel):
+    """What owners have used on one day, in intervals that have ended; kept while the pool has a daily quota."""
+
+    date: Annotated[str, Field(max_length=10)]
+    """The day in UTC, like 2026-01-02."""
+    owners: Annotated[tuple[OwnerSeconds, ...], Field(max_length=2000)] = ()
+    """The owners with most use; beyond 2,000 those with least are left out."""
+    counted: Annotated[tuple[Annotated[str, Field(max_length=256)], ...], Field(max_length=5000)] = ()
+    """The intervals that are counted here and still on a machine's record: none is counted twice."""
 
 
 class MachinePoolStatus(ApiModel):
@@ -304,6 +329,8 @@ class MachinePoolStatus(ApiModel):
     """How well the buffer served since the operator started."""
     capacity_call: CapacityCall | None = None
     """The one call that raises the group's capacity and has no answer yet; it outlives a restart of the operator."""
+    today: Today | None = None
+    """What owners have used today, for quota.maxMinutesPerOwnerPerDay."""
     conditions: Conditions = ()
     """Ready, GroupConfigured, CapacityAvailable and Paused."""
 

@@ -1,0 +1,101 @@
+"""Deciding that machines rest, wake, or go: each a compare-and-swap on the Machine, after a look past every cache."""
+
+import logging
+from dataclasses import dataclass
+
+from hotdesk.actors.rereading import Rereader
+from hotdesk.actors.world import World
+from hotdesk.api.v1alpha1 import Machine, MachineSpec, Reap, Stop, Workspace
+from hotdesk.core.actions import ArchiveMachine, FinishStop, GiveUpStart, SettleOwed, StopMachine, WakeMachine
+from hotdesk.core.lifecycle.idleness import Due
+from hotdesk.core.lifecycle.phases import verdict_on
+from hotdesk.core.pool_facts import PoolFacts
+from hotdesk.core.terms import wants_machine
+from hotdesk.ports import Conflict, NotFound, Refused, Unanswered
+
+log = logging.getLogger(__name__)
+
+RestAction = StopMachine | FinishStop | WakeMachine | GiveUpStart | ArchiveMachine | SettleOwed
+DOUBT = (Conflict, NotFound, Refused, Unanswered)
+
+
+@dataclass(slots=True)
+class Resting:
+    """Carries out what was decided about machines at rest.
+
+    The machine's version was read before its workspaces are: a claim that changes meanwhile makes a conflict, and
+    what was decided is decided anew.
+    """
+
+    facts: PoolFacts
+    world: World
+
+    async def carry_out(self, action: RestAction) -> bool:
+        """Carry out one decision; False says that it was not to be, and should not be repeated at once."""
+        match action:
+            case StopMachine():
+                return await self._stop(action)
+            case FinishStop():
+                return await self._finish(action)
+            case WakeMachine():
+                return await self._swap(action.machine, {"stop": None}, "machine is woken")
+            case GiveUpStart():
+                stop = Stop(reason="NoCapacity", at=action.stopped_at, final=True)
+                return await self._swap(action.machine, {"stop": stop}, "machine cannot be started")
+            case ArchiveMachine():
+                return await self._archive(action)
+            case SettleOwed():
+                return await self._swap(action.machine, {"owed": ()}, "machine owes nothing any more")
+
+    async def _stop(self, action: StopMachine) -> bool:
+        """Decide the stop, if every workspace on the machine, read afresh, is still due for it."""
+        machine = action.machine
+        for claim in machine.spec.claims if action.reason != "Interrupted" else ():
+            fresh = await self._fresh(machine, claim.workspace.uid)
+            if fresh is None or not isinstance(verdict_on(self.facts, fresh, now=self.world.clock.now()), Due):
+                return False
+        stop = Stop(reason=action.reason, at=self.world.clock.now(), final=action.final)
+        return await self._swap(machine, {"stop": stop}, "machine is to rest")
+
+    async def _finish(self, action: FinishStop) -> bool:
+        """Decide that EC2 is told, unless somebody has come back meanwhile."""
+        machine, stop = action.machine, action.machine.spec.stop
+        if stop is None:
+            return False
+        for claim in machine.spec.claims:
+            fresh = await self._fresh(machine, claim.workspace.uid)
+            if fresh is not None and wants_machine(fresh) and fresh.status.stopped_at is not None:
+                return False
+        return await self._swap(machine, {"stop": stop.model_copy(update={"final": True})}, "machine is stopped")
+
+    async def _archive(self, action: ArchiveMachine) -> bool:
+        """Give a machine back, if all its workspaces, read afresh, are archiving: nobody turns back from there."""
+        machine = action.machine
+        for claim in machine.spec.claims:
+            fresh = await self._fresh(machine, claim.workspace.uid)
+            if fresh is None or fresh.status.phase != "Archiving":
+                return False
+        reap = Reap(reason="Archived", at=self.world.clock.now())
+        return await self._swap(machine, {"claims": (), "reap": reap}, "machine archived")
+
+    async def _fresh(self, machine: Machine, uid: str) -> Workspace | None:
+        """Read a workspace past every cache; None if it is gone, or does not sit on this machine."""
+        known = self.facts.workspaces.get(uid)
+        if known is None:
+            return None
+        fresh = await Rereader(self.facts, self.world.store).workspace(known)
+        return fresh if fresh is not None and fresh.status.machine == machine.metadata.name else None
+
+    async def _swap(self, machine: Machine, changes: dict[str, object], what: str) -> bool:
+        name = machine.metadata.name
+        spec: MachineSpec = machine.spec.model_copy(update=changes)
+        self.facts.begin_claim(name, ())
+        try:
+            self.facts.upsert_machine(await self.world.store.patch_machine_spec(machine, spec))
+            log.info(what, extra={"machine": name, "pool": self.facts.name})
+        except DOUBT as doubt:
+            await Rereader(self.facts, self.world.store).machine(name, because=doubt)
+            return False
+        finally:
+            self.facts.end_claim(name, ())
+        return True

@@ -1,0 +1,342 @@
+"""Each workspace's next step: what it is told, and whether its machine rests, wakes, or goes."""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+from hotdesk.api.v1alpha1 import BackupRecord, Machine, Saved, Usage, Workspace
+from hotdesk.core.actions import (
+    ArchiveMachine,
+    FindFiles,
+    ReportWorkspace,
+    Restore,
+    StopMachine,
+    WakeMachine,
+)
+from hotdesk.core.backups import RestoreJob
+from hotdesk.core.doomed import doom_of
+from hotdesk.core.facts import Instance, InstanceState
+from hotdesk.core.lifecycle import told
+from hotdesk.core.lifecycle.idleness import Active, Due, Signs, Verdict, Warn, is_probed, judge
+from hotdesk.core.pool_facts import PoolFacts
+from hotdesk.core.proofs import backup_of, proof_of, resting
+from hotdesk.core.rest import is_asleep, is_restarted
+from hotdesk.core.terms import Terms, terms_of, wants_machine
+from hotdesk.core.usage import Interval
+
+LifeAction = ReportWorkspace | StopMachine | WakeMachine | ArchiveMachine | Restore | FindFiles
+
+LOOKS_AT_ONCE = 200  # workspaces per pass; the rest is looked at in the next ones
+_SOON = timedelta(seconds=5)
+_GIVEN_UP = ("Interrupted", "NoCapacity")  # the machine has no future: its user goes on elsewhere
+_RECORDED = 10  # activity is recorded when it moved by a tenth of the idle timeout
+
+
+def plan_lives(facts: PoolFacts, *, now: datetime) -> Iterator[LifeAction]:
+    """Look at every workspace that something happened to, or whose time has come, until nothing is left to do."""
+    if facts.pool is None:
+        return
+    for uid in facts.life.due(now=now)[:LOOKS_AT_ONCE]:
+        action = _look(facts, uid, now=now)
+        if action is None:
+            facts.life.astir.discard(uid)
+        else:
+            yield action
+
+
+def verdict_on(facts: PoolFacts, workspace: Workspace, *, now: datetime) -> Verdict:
+    """Return what is to be done about a workspace that runs; its pool must be known."""
+    if facts.pool is None:
+        raise ValueError(f"the pool of {workspace.metadata.name} is not known")
+    name, status = workspace.status.machine or "", workspace.status
+    signs = Signs(
+        workspace=workspace,
+        evidence=facts.life.evidence.get(name),
+        warned_for=facts.life.warned_for(workspace.metadata.uid),
+        is_probed=is_probed(facts.pool),
+        handed_over_at=status.ready_at or status.claimed_at or now,
+    )
+    return judge(signs, terms_of(workspace, facts.pool), now=now)
+
+
+def _look(facts: PoolFacts, uid: str, *, now: datetime) -> LifeAction | None:
+    workspace = facts.workspaces.get(uid)
+    if workspace is None or uid in facts.serving or workspace.metadata.deletion_timestamp is not None:
+        return None
+    name = workspace.status.machine
+    if name is None:
+        return _without_machine(facts, workspace, now=now)
+    machine, instance = facts.machines.get(name), facts.instances.get(name)
+    if name in facts.claims_of.get(uid, ()) and machine is not None:
+        return _with_machine(facts, workspace, machine, instance, now=now) if instance is not None else None
+    if workspace.status.phase == "Archiving" and machine is None and not facts.claims_of.get(uid):
+        return ReportWorkspace(workspace=workspace, status=told.archived(workspace, now=now))
+    return None
+
+
+def _without_machine(facts: PoolFacts, workspace: Workspace, *, now: datetime) -> ReportWorkspace | None:
+    if workspace.metadata.uid not in facts.resting:
+        return None
+    status = workspace.status
+    if status.phase in ("Stopped", "Archived") and status.observed_generation == workspace.metadata.generation:
+        return None
+    return ReportWorkspace(workspace=workspace, status=told.resting(workspace, now=now))
+
+
+def _with_machine(
+    facts: PoolFacts, workspace: Workspace, machine: Machine, instance: Instance, *, now: datetime
+) -> LifeAction | None:
+    if workspace.status.phase == "Archiving":
+        return _archive(facts, machine)
+    if machine.spec.stop is not None:
+        return _at_rest(facts, workspace, machine, instance, now=now)
+    return _awake(facts, workspace, machine, instance, now=now)
+
+
+# -- running ------------------------------------------------------------------------------------------------------
+
+
+def _awake(
+    facts: PoolFacts, workspace: Workspace, machine: Machine, instance: Instance, *, now: datetime
+) -> LifeAction | None:
+    pool, phase = facts.pool, workspace.status.phase
+    if pool is None:
+        return None
+    is_up = instance.state is InstanceState.RUNNING and not is_restarted(machine, instance)
+    if phase == "Restoring" and is_up:
+        return _restore(facts, workspace, machine, instance, now=now)
+    if not is_up:
+        if phase in ("Starting", "Restoring"):
+            return None
+        return ReportWorkspace(workspace=workspace, status=told.starting(workspace, machine=machine, now=now))
+    if phase != "Running":
+        status = told.running(workspace, machine=machine, pool=pool, now=now)
+        return ReportWorkspace(workspace=workspace, status=status)
+    return _follow(facts, workspace, machine, instance, now=now)
+
+
+def _follow(
+    facts: PoolFacts, workspace: Workspace, machine: Machine, instance: Instance, *, now: datetime
+) -> LifeAction | None:
+    """Watch a workspace that runs: record activity, warn, and at last have its machine stopped."""
+    if facts.pool is None or not _can_rest(facts, instance):
+        return None
+    doom = doom_of(machine, instance)
+    if doom is not None and doom.reason == "SpotInterruption" and machine.metadata.name not in facts.members:
+        return StopMachine(machine=machine, reason="Interrupted", final=False)
+    terms = terms_of(workspace, facts.pool)
+    verdict = verdict_on(facts, workspace, now=now)
+    match verdict:
+        case Active(until=until):
+            facts.life.put(workspace.metadata.uid, until)
+            return _recorded(facts, workspace, verdict, terms, now=now)
+        case Warn(stop_at=stop_at, reason=reason):
+            facts.life.put(workspace.metadata.uid, stop_at)
+            status = told.warned(workspace, stop_at=stop_at, reason=reason, now=now)
+            return ReportWorkspace(workspace=workspace, status=status)
+        case Due(reason=why):
+            name = machine.metadata.name
+            if name in facts.members or name in facts.busy or not _all_due(facts, machine, now=now):
+                facts.life.put(workspace.metadata.uid, now + _SOON)
+                return None
+            backup = backup_of(facts.pool)
+            is_final = not instance.spot and (backup is None or backup.method != "S3Archive")
+            return StopMachine(machine=machine, reason=why, final=is_final)
+
+
+def _can_rest(facts: PoolFacts, instance: Instance) -> bool:
+    """Tell whether a machine can rest without loss: EC2 stops no spot machine, and one that ends must be saved."""
+    backup = backup_of(facts.pool)
+    return not instance.spot or (backup is not None and backup.method == "S3Archive")
+
+
+def _all_due(facts: PoolFacts, machine: Machine, *, now: datetime) -> bool:
+    """Tell whether every workspace on the machine is to be stopped; one that is not known, or not seated, is not."""
+    for claim in machine.spec.claims:
+        workspace = facts.workspaces.get(claim.workspace.uid)
+        if workspace is None or workspace.status.machine != machine.metadata.name:
+            return False
+        if not isinstance(verdict_on(facts, workspace, now=now), Due):
+            return False
+    return True
+
+
+def _recorded(
+    facts: PoolFacts, workspace: Workspace, verdict: Active, terms: Terms, *, now: datetime
+) -> ReportWorkspace | None:
+    """Tell of activity that a machine's program saw, if it moved far enough, and take back what it has averted."""
+    status = workspace.status
+    evidence = facts.life.evidence.get(status.machine or "")
+    seen = None
+    if evidence is not None and evidence.last_input is not None and terms.idle_timeout is not None:
+        known = status.last_activity_time or status.ready_at or status.claimed_at
+        if known is None or evidence.last_input - known >= terms.idle_timeout / _RECORDED:
+            seen = (min(evidence.last_input, now), evidence.source or "Probe")
+    ahead, stop_at = status.next, verdict.stop_at
+    is_averted = ahead is not None and ahead.warned_at is not None and stop_at is not None and stop_at > ahead.at
+    is_outdated = (ahead is None) is not (stop_at is None) or (
+        ahead is not None and stop_at is not None and ahead.at < now < stop_at
+    )
+    if seen is None and not is_averted and not (is_outdated and stop_at is not None):
+        return None
+    after = told.active(workspace, seen=seen, stop_at=stop_at, terms=terms, now=now)
+    return ReportWorkspace(workspace=workspace, status=after) if after != status else None
+
+
+# -- resting ------------------------------------------------------------------------------------------------------
+
+
+def _at_rest(
+    facts: PoolFacts, workspace: Workspace, machine: Machine, instance: Instance, *, now: datetime
+) -> LifeAction | None:
+    pool, phase, stop = facts.pool, workspace.status.phase, machine.spec.stop
+    if pool is None or stop is None:
+        return None
+    is_stopped = is_asleep(machine, instance)
+    if is_stopped and phase != "Stopped":
+        return _report_stopped(facts, workspace, machine, instance, now=now)
+    if not is_stopped and phase != "Stopping":
+        return ReportWorkspace(workspace=workspace, status=told.stopping(workspace, machine=machine, now=now))
+    news = _news_of_backup(facts, workspace, machine, instance, now=now)
+    if news is not None:
+        return news
+    is_given_up = stop.reason in _GIVEN_UP and backup_of(pool) is not None
+    if wants_machine(workspace) and not is_given_up:
+        may_wake = (is_stopped or not stop.final) and machine.metadata.name not in facts.busy
+        return WakeMachine(machine=machine) if may_wake else None
+    if is_stopped or (instance.spot and not stop.final):
+        return _retire(facts, workspace, machine, instance, now=now)
+    return None
+
+
+def _report_stopped(
+    facts: PoolFacts, workspace: Workspace, machine: Machine, instance: Instance, *, now: datetime
+) -> ReportWorkspace | None:
+    """Tell that the machine is stopped, once its record says when it was seen so; the time used ends there."""
+    if facts.pool is None or machine.status.stopped_at is None or machine.status.phase != "Stopped":
+        return None
+    interval = interval_of(facts, workspace, instance, ended_at=machine.status.stopped_at)
+    terms = terms_of(workspace, facts.pool)
+    status = told.stopped(
+        workspace, machine=machine, terms=terms, usage=usage_after(workspace.status.usage, interval), now=now
+    )
+    return ReportWorkspace(workspace=workspace, status=status, interval=interval)
+
+
+def _news_of_backup(
+    facts: PoolFacts, workspace: Workspace, machine: Machine, instance: Instance, *, now: datetime
+) -> ReportWorkspace | None:
+    backup, slot = backup_of(facts.pool), workspace.status.slot or 0
+    if backup is None:
+        return None
+    proof = _proof(workspace, machine, instance)
+    if proof is not None:
+        if workspace.status.backup is not None and workspace.status.backup.id == proof.id:
+            return None
+        record = BackupRecord(id=proof.id, method=backup.method, completed_at=proof.completed_at, size=proof.size)
+        return ReportWorkspace(workspace=workspace, status=told.saved(workspace, proof, record=record, now=now))
+    trouble = facts.life.troubles.get((machine.metadata.name, slot))
+    if trouble is None:
+        return None
+    status = told.unsaved(workspace, because=trouble, now=now)
+    return ReportWorkspace(workspace=workspace, status=status) if status != workspace.status else None
+
+
+def _retire(
+    facts: PoolFacts, workspace: Workspace, machine: Machine, instance: Instance, *, now: datetime
+) -> ReportWorkspace | None:
+    """Begin to archive a workspace when its machine was kept long enough and its files are known to be saved."""
+    if facts.pool is None:
+        return None
+    retention = terms_of(workspace, facts.pool).retention
+    stop = machine.spec.stop
+    is_urgent = instance.spot or (stop is not None and stop.reason in _GIVEN_UP)
+    if not is_urgent:
+        if retention is None:
+            return None
+        due = (workspace.status.stopped_at or now) + retention
+        if now < due:
+            facts.life.put(workspace.metadata.uid, due)
+            return None
+    if backup_of(facts.pool) is not None and _proof(workspace, machine, instance) is None:
+        facts.life.put(workspace.metadata.uid, now + _SOON)
+        return None
+    return ReportWorkspace(workspace=workspace, status=told.archiving(workspace, now=now))
+
+
+def _proof(workspace: Workspace, machine: Machine, instance: Instance) -> Saved | None:
+    stop = machine.spec.stop
+    mine = next((claim for claim in machine.spec.claims if claim.workspace.uid == workspace.metadata.uid), None)
+    return proof_of(machine, instance, resting(mine, stop)) if mine is not None and stop is not None else None
+
+
+def _archive(facts: PoolFacts, machine: Machine) -> ArchiveMachine | None:
+    """Give the machine back once all its workspaces are archiving; none of them can turn back any more."""
+    for claim in machine.spec.claims:
+        workspace = facts.workspaces.get(claim.workspace.uid)
+        if workspace is None or workspace.status.phase != "Archiving":
+            return None
+    return ArchiveMachine(machine=machine) if machine.metadata.name not in facts.busy else None
+
+
+# -- restoring ----------------------------------------------------------------------------------------------------
+
+
+def _restore(
+    facts: PoolFacts, workspace: Workspace, machine: Machine, instance: Instance, *, now: datetime
+) -> Restore | FindFiles | ReportWorkspace | None:
+    backup, claimed_at = backup_of(facts.pool), workspace.status.claimed_at
+    if facts.pool is None or claimed_at is None:
+        return None
+    if backup is None:
+        because = f"MachinePool {facts.name} has no spec.backup that says where they are: set it, and they are brought."
+        status = told.not_restored(workspace, because=because, now=now)
+        return ReportWorkspace(workspace=workspace, status=status) if status != workspace.status else None
+    if workspace.status.backup is None:
+        return FindFiles(workspace=workspace)
+    job = RestoreJob(
+        instance=machine.metadata.name,
+        zone=instance.zone,
+        slot=workspace.status.slot or 0,
+        workspace=next(c.workspace for c in machine.spec.claims if c.workspace.uid == workspace.metadata.uid),
+        owner=workspace.spec.owner,
+        claimed_at=claimed_at,
+        pool=facts.name,
+        backup=backup,
+        kept_id=workspace.status.backup.id,
+    )
+    return Restore(workspace=workspace, job=job)
+
+
+# -- time used ----------------------------------------------------------------------------------------------------
+
+
+def interval_of(facts: PoolFacts, workspace: Workspace, instance: Instance, *, ended_at: datetime) -> Interval | None:
+    """Return the time that a machine has run for a workspace and that ends now; None if it was never handed over."""
+    status = workspace.status
+    if status.machine is None or status.claimed_at is None:
+        return None
+    started_at = max(status.claimed_at, instance.launched_at or status.claimed_at)
+    return Interval(
+        pool=facts.name,
+        namespace=workspace.metadata.namespace,
+        workspace=workspace.metadata.name,
+        uid=workspace.metadata.uid,
+        owner=workspace.spec.owner,
+        machine=status.machine,
+        slot=status.slot or 0,
+        started_at=started_at,
+        ended_at=max(started_at, ended_at),
+    )
+
+
+def usage_after(usage: Usage | None, interval: Interval | None) -> Usage | None:
+    """Return the sums with one more interval, unless it is counted already."""
+    before = usage or Usage()
+    if interval is None or (before.last_interval is not None and before.last_interval >= interval.started_at):
+        return usage
+    seconds = round((interval.ended_at - interval.started_at).total_seconds())
+    return Usage(
+        running_seconds=before.running_seconds + seconds,
+        billed_minutes=before.billed_minutes + -(-seconds // 60),
+        last_interval=interval.started_at,
+    )

@@ -1,0 +1,44 @@
+"""What must be saved of a machine, and whether it was: nothing ends a machine before this says so."""
+
+from datetime import datetime
+
+from hotdesk.api.v1alpha1 import Backup, Claim, Machine, MachinePool, Owed, Saved, Stop
+from hotdesk.core.facts import Instance
+
+
+def backup_of(pool: MachinePool | None) -> Backup | None:
+    """Return how a pool's files are kept; None where they go with the machine."""
+    backup = pool.spec.backup if pool is not None else None
+    return backup if backup is not None and backup.method != "None" else None
+
+
+def unsaved(machine: Machine, instance: Instance, pool: MachinePool | None) -> tuple[Owed, ...]:
+    """Return whose files are still to be saved: of the claims where the machine is to rest, and what it owes."""
+    wanted = [owed for owed in machine.spec.owed if owed.backup]
+    if machine.spec.stop is not None and backup_of(pool) is not None:
+        wanted += [resting(claim, machine.spec.stop) for claim in machine.spec.claims]
+    return tuple(owed for owed in wanted if proof_of(machine, instance, owed) is None)
+
+
+def resting(claim: Claim, stop: Stop) -> Owed:
+    """Return what a machine that is to rest owes a claim that it keeps."""
+    return Owed(slot=claim.slot, workspace=claim.workspace, owner=claim.owner, at=stop.at, backup=True)
+
+
+def proof_of(machine: Machine, instance: Instance, owed: Owed) -> Saved | None:
+    """Return the verified backup that holds everything of one slot: of this start, begun after access was closed."""
+    closed, launched_at = closed_at(machine, owed), instance.launched_at
+    if launched_at is None:
+        return None
+    for saved in machine.status.saved:
+        is_same = saved.slot == owed.slot and saved.uid == owed.workspace.uid
+        is_same_start = saved.launched_at.replace(microsecond=0) == launched_at.replace(microsecond=0)
+        if is_same and is_same_start and saved.began_at >= closed:
+            return saved
+    return None
+
+
+def closed_at(machine: Machine, owed: Owed) -> datetime:
+    """Return since when nobody is to write to what is to be saved: the workspace left, or the machine was to rest."""
+    stop = machine.spec.stop
+    return owed.at if stop is None else min(stop.at, owed.at)
