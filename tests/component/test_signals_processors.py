@@ -77,6 +77,7 @@ def test_who_is_busy_is_prolonged_since_the_busy_row_began_and_nobody_else():
         room.meters.percent = {"i-1": 90, "i-2": 50}
         busy, calm, unknown = await room.signals.ask([question("i-1"), question("i-2"), question("i-3")])
         assert busy.busy_since == room.clock.now() - 3 * PERIOD
+        assert busy.busy_for_at_most == timedelta(hours=12)
         assert (busy.failure, busy.last_input, busy.source) == (None, None, None)  # it never begins activity
         assert calm.busy_since is unknown.busy_since is calm.failure is unknown.failure is None
 
