@@ -67,7 +67,7 @@ class Room:
     def __init__(self) -> None:
         self.clock = ManualClock()
         self.meters = FakeMeters(self.clock)
-        self.processors = Processors(self.meters, self.clock)
+        self.processors = Processors(self.meters, self.clock, gathering=timedelta(milliseconds=50))
         self.signals = NetworkSignals(secrets=NoSecrets(), processors=self.processors, clock=self.clock)
 
 
@@ -103,6 +103,21 @@ def test_each_place_is_asked_once_for_all_its_machines_and_not_again_for_minutes
         room.clock.advance(timedelta(seconds=1))
         await room.signals.ask(here[:1])
         assert room.meters.asked[3:] == [("eu-west-1 None None", ("i-0",))]
+
+    asyncio.run(scenario())
+
+
+def test_questions_that_come_within_moments_are_gathered_in_one_call():
+    async def scenario() -> None:
+        room = Room()
+        room.meters.percent = {f"i-{number}": 90 for number in range(30)}
+        answers = await asyncio.gather(*(room.signals.ask([question(name)]) for name in room.meters.percent))
+        assert all(evidence.busy_since for (evidence,) in answers)
+        ((_, machines),) = room.meters.asked
+        assert sorted(machines) == sorted(room.meters.percent)
+        room.clock.advance(timedelta(seconds=240))
+        await room.signals.ask([question("i-1")])
+        assert len(room.meters.asked) == 2
 
     asyncio.run(scenario())
 
