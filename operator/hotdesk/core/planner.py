@@ -96,6 +96,7 @@ def plan_upkeep(facts: PoolFacts, memory: Memory, *, now: datetime) -> Upkeep:
         capacity_call=memory.capacity_call,
         quarantine=_quarantine(facts, memory),
         leaked=leaked,
+        unused_disks=leaks.disks(facts, now=now),
     )
     actions += _pool_actions(facts, report, now=now)
     return Upkeep(

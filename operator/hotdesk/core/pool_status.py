@@ -45,6 +45,7 @@ class PoolReport:
     capacity_call: CapacityCall | None
     queue_troubles: tuple[Trouble, ...] = ()  # why the queue of interruptions cannot be read
     leaked: tuple[Leak, ...] = ()
+    unused_disks: tuple[str, ...] = ()
     quarantine: str | None = None  # why broken machines are not replaced at once
 
 
@@ -147,8 +148,8 @@ def _interruptions_heard(pool: MachinePool, report: PoolReport) -> Verdict | Non
 
 
 def _no_leaks(facts: PoolFacts, report: PoolReport) -> Verdict:
-    if report.leaked:
-        return "False", "LeaksFound", leaks.message_of(report.leaked)
+    if report.leaked or report.unused_disks:
+        return "False", "LeaksFound", leaks.message_of(report.leaked, report.unused_disks)
     if not facts.is_surveyed:
         return "Unknown", "NotObserved", "The pool's instances were not looked at yet."
     return "True", "NoneFound", "Every instance that carries the pool's tag is known."

@@ -129,9 +129,9 @@ def _follow(
         case Active(until=until):
             facts.life.put(workspace.metadata.uid, until)
             return _recorded(facts, workspace, verdict, terms, now=now)
-        case Warn(stop_at=stop_at, reason=reason):
+        case Warn(stop_at=stop_at, reason=reason, since=since):
             facts.life.put(workspace.metadata.uid, stop_at)
-            status = told.warned(workspace, stop_at=stop_at, reason=reason, now=now)
+            status = told.warned(workspace, stop_at=stop_at, reason=reason, since=since, now=now)
             return ReportWorkspace(workspace=workspace, status=status)
         case Due(reason=why):
             name = machine.metadata.name

@@ -88,12 +88,12 @@ def active(
     return told.model_copy(update=changes)
 
 
-def warned(workspace: Workspace, *, stop_at: datetime, reason: str, now: datetime) -> WorkspaceStatus:
+def warned(workspace: Workspace, *, stop_at: datetime, reason: str, since: datetime, now: datetime) -> WorkspaceStatus:
     """Return the status that warns of a stop."""
     message = f"The machine is stopped at {stop_at:%Y-%m-%d %H:%M:%S} UTC: {reason}."
     return workspace.status.model_copy(
         update={
-            "next": Next(action="Stop", at=stop_at, reason=reason, warned_at=now),
+            "next": Next(action="Stop", at=stop_at, reason=reason, warned_at=now, since=since),
             "conditions": _with(workspace, "Idle", "True", "StopWarning", message, now=now),
         }
     )
