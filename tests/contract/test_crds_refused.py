@@ -173,8 +173,7 @@ BAD_POOLS = {
     "quota of half a workspace": (pool(quota__maxRunningPerOwner=1.5), "must be of type integer"),
     "quota of nothing": (
         pool(quota={}),
-        "quota needs maxWorkspacesPerOwner, maxRunningPerOwner or maxMinutesPerOwnerPerDay: "
-        "leave quota out to limit nobody",
+        "quota needs maxWorkspacesPerOwner, maxRunningPerOwner or maxMinutesPerOwnerPerDay: leave quota out",
     ),
     "misspelt quota": (
         pool(quota={"maxRunningPerOwner": 1, "maxRunningPerTeam": 1}),
