@@ -485,7 +485,7 @@ class PoolFacts:
 
     def _admit_all(self, uids: AbstractSet[str]) -> None:
         """Sort workspaces that nothing but the quota may keep from being served."""
-        for uid in sorted(uids & self.workspaces.keys()):
+        for uid in sorted((uids & self.workspaces.keys()) - self.serving):
             self.waiting.pop(uid, None)
             self.held.pop(uid, None)
             if self.workspaces[uid].status.machine is not None:

@@ -10,9 +10,11 @@ from hypothesis import strategies as st
 
 from factories import NOW, after, bound, claim, facts, instance, machine, machine_id, pool, workspace
 from hotdesk.api.v1alpha1 import (
+    Lifecycle,
     Machine,
     MachinePool,
     MachinePoolStatus,
+    Next,
     OwnerSeconds,
     Quota,
     Stop,
@@ -20,11 +22,13 @@ from hotdesk.api.v1alpha1 import (
     Used,
     Workspace,
 )
+from hotdesk.api.wire import NEVER
 from hotdesk.core import workspace_status
 from hotdesk.core.actions import CheckClaims, PublishFound, ReportPool, ReportWorkspace, WakeMachine
 from hotdesk.core.capacity import Rise
 from hotdesk.core.facts import InstanceState
-from hotdesk.core.lifecycle.phases import plan_lives
+from hotdesk.core.lifecycle.idleness import Active, Due, Warn
+from hotdesk.core.lifecycle.phases import plan_lives, verdict_on
 from hotdesk.core.planner import Memory, plan_upkeep
 from hotdesk.core.pool_facts import PoolFacts
 from hotdesk.core.quota import OwnerQuota, Rank
@@ -519,6 +523,30 @@ class TestMinutesOfAPool:
         (report,) = [a for a in plan_upkeep(known, _memory(), now=NOW).actions if isinstance(a, ReportPool)]
         assert report.status.today == today.model_copy(update={"counted": ()})
 
+    def test_who_runs_is_looked_at_when_they_are_used_up_and_is_no_candidate_for_another_machine(self):
+        known = self.running()
+        known.life.astir.clear()
+        known.turn(after(3600))
+        assert "uid-a" in known.life.astir
+        assert known.waiting == known.held == known.asleep == {}
+
+    def test_who_runs_is_warned_and_stopped_where_the_pool_has_a_lifecycle_and_nowhere_else(self):
+        known = self.running()
+        known.turn(after(3590))
+        seated = known.workspaces["uid-a"]
+        assert isinstance(verdict_on(known, seated, now=after(3590)), Active)
+        known.set_pool(self.limited(60, version=2, lifecycle=Lifecycle(idle_timeout=NEVER)))
+        verdict = verdict_on(known, seated, now=after(3590))
+        assert isinstance(verdict, Warn)
+        assert verdict.stop_at == after(3590) + timedelta(minutes=10)
+        ahead = Next(action="Stop", at=after(3600), reason="", warned_at=after(2990), since=verdict.since)
+        told = seated.status.model_copy(update={"next": ahead})
+        warned = workspace("a", version=2, status=told)
+        known.life.uptime = timedelta(hours=1)
+        known.upsert_workspace(warned)
+        known.life.uptime = timedelta(hours=2)
+        assert verdict_on(known, warned, now=after(3600)) == Due("Quota")
+
     def test_without_such_a_quota_no_day_is_kept(self):
         known = facts(of=limited(most=1))
         (report,) = [a for a in plan_upkeep(known, _memory(), now=NOW).actions if isinstance(a, ReportPool)]
@@ -551,7 +579,7 @@ class TestMinutes:
     def test_who_has_used_them_up_is_held_until_midnight_and_others_are_not(self):
         counted = self.used_up()
         assert counted.turn(after(3599)) == set()
-        assert counted.turn(after(3600)) == {"uid-2"}
+        assert counted.turn(after(3600)) == {"uid-1", "uid-2"}, "who runs is to be looked at, too"
         told = counted.obstacle("uid-2")
         assert told is not None
         assert (told.reason, told.stalled) == ("QuotaExceeded", False)
@@ -562,7 +590,7 @@ class TestMinutes:
         )
         assert counted.obstacle("uid-1") is None, "a quota takes no machine away at once"
         assert counted.obstacle("uid-3") is None
-        assert counted.turn(after(12 * 3600)) == {"uid-2"}
+        assert counted.turn(after(12 * 3600)) == {"uid-1", "uid-2"}
         assert counted.obstacle("uid-2") is None
 
     def test_time_that_moves_from_a_machine_into_the_record_of_the_day_is_counted_once_at_every_moment(self):

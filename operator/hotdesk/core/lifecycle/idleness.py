@@ -25,6 +25,7 @@ class Signs:
     warned_for: timedelta  # how long this process has known of the warning, on a clock that never steps
     is_probed: bool  # whether its pool names a program to ask
     handed_over_at: datetime
+    used_up_at: datetime | None = None  # when its owner's minutes of the day are used up; None: not today
 
     @property
     def last_activity(self) -> tuple[datetime, str]:
@@ -112,6 +113,10 @@ def _deadline(signs: Signs, terms: Terms, *, now: datetime) -> tuple[datetime, S
     if terms.max_lifetime is not None and started is not None:
         sentence = f"it has run since {started:%Y-%m-%d %H:%M} UTC, as long as the pool's maxLifetime allows"
         found.append((started + terms.max_lifetime, "MaxLifetime", sentence, started))
+    if signs.used_up_at is not None:
+        sentence = "the minutes that the pool allows one owner in a day are used up; it may go on at midnight UTC"
+        # Reckoned from its hand-over: the time itself moves whenever another one of the owner starts or stops.
+        found.append((signs.used_up_at, "Quota", sentence, signs.handed_over_at))
     return min(found, default=None)
 
 

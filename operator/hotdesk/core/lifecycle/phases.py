@@ -47,12 +47,15 @@ def verdict_on(facts: PoolFacts, workspace: Workspace, *, now: datetime) -> Verd
     if facts.pool is None:
         raise ValueError(f"the pool of {workspace.metadata.name} is not known")
     name, status = workspace.status.machine or "", workspace.status
+    minutes = facts.quota.minutes
+    used_up_at = minutes.used_up_at(workspace.spec.owner) if facts.pool.spec.lifecycle is not None else None
     signs = Signs(
         workspace=workspace,
         evidence=facts.life.evidence.get(name),
         warned_for=facts.life.warned_for(workspace.metadata.uid),
         is_probed=is_probed(facts.pool),
         handed_over_at=status.ready_at or status.claimed_at or now,
+        used_up_at=used_up_at,
     )
     return judge(signs, terms_of(workspace, facts.pool), now=now)
 

@@ -24,6 +24,7 @@ _WHY = {
     "MaxLifetime": "it had run as long as the pool's maxLifetime allows",
     "Interrupted": "AWS takes it back; its files are saved, and go on to another machine",
     "NoCapacity": "AWS has no room to start it again; its files go on to another machine",
+    "Quota": "its owner has used up the minutes that the pool allows one owner in a day",
 }
 _WAKE = (
     "A heartbeat wakes it, or: kubectl annotate ws NAME --overwrite hotdesk.dev/wake-requested-at="
