@@ -13,6 +13,8 @@ from hotdesk.core.terms import Terms, woken_at
 
 FRESH = timedelta(minutes=3)
 """An answer from a machine that is older says nothing about now."""
+ROUGHLY = timedelta(seconds=3)
+"""How exactly a machine tells when somebody worked: a second, as it tells an age in seconds, and two for its answer."""
 _ASK_AGAIN = timedelta(seconds=10)
 
 
@@ -25,6 +27,7 @@ class Signs:
     warned_for: timedelta  # how long this process has known of the warning, on a clock that never steps
     is_probed: bool  # whether its pool names a program to ask
     handed_over_at: datetime
+    used_up_at: datetime | None = None  # when its owner's minutes of the day are used up; None: not today
 
     @property
     def last_activity(self) -> tuple[datetime, str]:
@@ -34,11 +37,22 @@ class Signs:
         if told.last_activity_time is not None:
             signs.append((told.last_activity_time, told.activity_source or "activity"))
         if self.evidence is not None and self.evidence.last_input is not None:
-            signs.append((self.evidence.last_input, self.evidence.source or "activity"))
+            signs.append((self._same_or_new(self.evidence.last_input), self.evidence.source or "activity"))
         woken = woken_at(self.workspace)
         if woken is not None:
             signs.append((woken, "it was woken"))
         return max(signs)
+
+    def _same_or_new(self, seen: datetime) -> datetime:
+        """Return what the warning was decided from, if the machine tells of the same once more: else it voids itself.
+
+        Whoever came back after the warning is much later than what it was decided from.
+        """
+        told = self.workspace.status.next
+        if told is None or told.since is None or told.warned_at is None:
+            return seen
+        is_same = abs(seen - told.since) <= min(ROUGHLY, (told.warned_at - told.since) / 2)
+        return told.since if is_same else seen
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +126,10 @@ def _deadline(signs: Signs, terms: Terms, *, now: datetime) -> tuple[datetime, S
     if terms.max_lifetime is not None and started is not None:
         sentence = f"it has run since {started:%Y-%m-%d %H:%M} UTC, as long as the pool's maxLifetime allows"
         found.append((started + terms.max_lifetime, "MaxLifetime", sentence, started))
+    if signs.used_up_at is not None:
+        sentence = "the minutes that the pool allows one owner in a day are used up; it may go on at midnight UTC"
+        # Reckoned from its hand-over: the time itself moves whenever another one of the owner starts or stops.
+        found.append((signs.used_up_at, "Quota", sentence, signs.handed_over_at))
     return min(found, default=None)
 
 
