@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -88,8 +89,9 @@ class SimulatedAws:
         return _session(self).client("s3", endpoint_url=self.endpoint, config=_CLIENT)
 
     def create_bucket(self, name: str) -> None:
-        """Make an S3 bucket in the region."""
-        self.s3.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": self.region})
+        """Make an S3 bucket in the region, unless there is one."""
+        with suppress(self.s3.exceptions.BucketAlreadyOwnedByYou):
+            self.s3.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": self.region})
 
     def create_group(
         self,

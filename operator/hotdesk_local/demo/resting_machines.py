@@ -94,6 +94,10 @@ def _add_up(stage: Stage) -> None:
         "nothing was counted:"
     )
     stage.kubectl("get", "ws", _NAME, "-o", "jsonpath={.status.usage}")
+    stage.say(
+        "For finance, each interval is one object in a bucket, also of workspaces that are deleted, like grace's:"
+    )
+    stage.hotdesk("usage", "--by", "owner")
     stage.say("Every step was told as an Event, with what to do about it:")
     stage.kubectl("events", "--for", f"ws/{_NAME}")
 

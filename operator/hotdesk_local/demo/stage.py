@@ -1,13 +1,18 @@
 """What every act of the demo stands on: a running stack, a voice, a kubectl whose commands are shown."""
 
+import os
 import shlex
+import subprocess
+import sysconfig
 import textwrap
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import click
 
 from hotdesk_local.demo.observer import Observer
+from hotdesk_local.errors import LocalStackError
 from hotdesk_local.simulated_aws import SimulatedAws
 from hotdesk_local.stack import LocalStack
 
@@ -39,6 +44,17 @@ class Stage:
         said = self.stack.controlplane.kubectl(*arguments, input=manifest).stdout
         self.show([line.rstrip() for line in said.splitlines()])
         return said
+
+    def hotdesk(self, *arguments: str) -> str:
+        """Run the hotdesk command, showing it and what it says."""
+        click.secho(f"  $ hotdesk {shlex.join(arguments)}", fg="cyan")
+        command = [Path(sysconfig.get_path("scripts")) / "hotdesk", *arguments]
+        environment = {**os.environ, **self.stack.env}
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=PATIENCE)
+        if done.returncode:
+            raise LocalStackError(f"hotdesk {shlex.join(arguments)} failed: {done.stderr.strip()}")
+        self.show([line.rstrip() for line in done.stdout.splitlines()])
+        return done.stdout
 
     def ask(self, *arguments: str) -> str:
         """Run kubectl without showing it, and return what it says."""
