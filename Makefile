@@ -37,7 +37,7 @@ test-laws: $(READY) ## Have the law machine find the planted bugs (some minutes)
 	@$(BIN)/python -m pytest -m laws tests/laws
 
 .PHONY: test-editors
-test-editors: $(READY) ## Ask a real Jupyter server and a real code-server who is at work (needs node and npm; 7 minutes)
+test-editors: $(READY) ## Ask a real Jupyter server and a real code-server who is at work (needs node and npm; 5 minutes)
 	@$(BIN)/python -m pytest -m "editors or not editors" tests/editors
 
 .PHONY: soak

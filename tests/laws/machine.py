@@ -7,6 +7,7 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from fakes.apiserver.storage import Json  # a plain alias
 from simworld.people import FINE, LATE, RAIN, STORM, People
 from simworld.rest import unrest
 from simworld.witness import Witness
@@ -109,12 +110,30 @@ class LawMachine(RuleBasedStateMachine):
             self.ended(self.world)
 
     def settle(self) -> None:
-        """Let everything be well again: within a bound of time the world must be at rest, with no law broken."""
-        assert self.world is not None
-        world = self.world
+        """Let everything be well again: the world must come to rest, and serve a queue in its order."""
         self.is_over = True
         self.people.calm_down()
         self.leave_unheard(0)
+        self.rest()
+        self.queue_up()
+        self.rest()
+
+    def queue_up(self) -> None:
+        """Let more users come than there are machines, and one leave: the next one must be the first of the others."""
+        assert self.world is not None
+        for _ in range(6):
+            self.people.come("desk")
+            self.world.pass_time(3.0)
+        self.world.pass_time(80.0)
+        users = self.world.server.objects("workspaces")
+        served = (n for n, user in enumerate(users) if user["spec"]["pool"] == "desk" and _is_served(user))
+        if (number := next(served, None)) is not None:
+            self.people.leave(number)
+
+    def rest(self) -> None:
+        """Within a bound of time the world must be at rest, with no law broken."""
+        assert self.world is not None
+        world = self.world
         is_at_rest = world.until(
             lambda: bool(self.witness.broken) or not unrest(world), within=_SETTLES_WITHIN, every=10
         )
@@ -360,3 +379,7 @@ class LawMachine(RuleBasedStateMachine):
         self.world.disturb()
         if replaced:
             self.world.timeline.later(1.0, lambda: self.world.alive[1:] or self.start_operator())
+
+
+def _is_served(workspace: Json) -> bool:
+    return workspace.get("status", {}).get("machine") is not None

@@ -9,7 +9,7 @@ import pytest
 
 from laws.running import run
 
-_WORLDS = 4
+_WORLDS = 2
 _STEPS = 40
 
 

@@ -22,6 +22,7 @@ from hotdesk.core.stretches import Stretch, key_of, stretches_of
 from hotdesk.core.tags import GROUP_TAG, POOL_TAG, missing_tags
 from hotdesk.core.terms import wants_machine
 from hotdesk.core.today import is_counted
+from hotdesk.core.usage import is_accountable
 
 LOST = frozenset({Standing.LEAVING, Standing.GONE})
 _ENDING = LOST | {Standing.REAPING}
@@ -83,6 +84,7 @@ class PoolFacts:
     resting: Names = field(default_factory=Names)  # UIDs that have no machine and want none
     asleep: dict[str, Obstacle] = field(default_factory=dict)  # by UID: has a stopped machine, and why it is not woken
     ended: dict[str, Stretch] = field(default_factory=dict)  # by key: time on machines' records that has ended
+    accountable: Names = field(default_factory=Names)  # machines with time used that is not in the ledger yet
     life: LifeBook = field(default_factory=LifeBook)
     quota: OwnerQuota = field(init=False)
     _stretches: dict[str, frozenset[str]] = field(default_factory=dict)  # by machine: keys of time it runs, or ran
@@ -340,6 +342,7 @@ class PoolFacts:
             is_out and after is Standing.CLAIMED and machine is not None and machine.status.in_group is not False,
         )
         _sort(self.life.moving, name, machine is not None and is_moving(machine, instance, self.pool))
+        _sort(self.accountable, name, machine is not None and is_accountable(machine, instance))
         for uid in self.seats.get(name, ()):
             self.life.stir(uid)
         self._add_up(name, machine, after)

@@ -1,5 +1,6 @@
 """Who used a machine, from when to when, and what that adds up to for its workspace."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
@@ -98,6 +99,43 @@ def with_ends(machine: Machine, instance: Instance, *, now: datetime) -> Machine
             claim = claim.model_copy(update={"used_until": end})  # noqa: PLW2901
         claims.append(claim)
     return spec.model_copy(update={"used": tuple(used), "claims": tuple(claims)})
+
+
+def closed_by(machine: Machine, end: datetime) -> MachineSpec:
+    """Return the spec of a machine that EC2 does not know any more: whatever had not ended has by then."""
+    used = [one if one.until is not None else _closed(one, end) for one in machine.spec.used]
+    open_ = [claim for claim in machine.spec.claims if claim.used_until is None]
+    used += [_closed(used_of(machine, claim, None), end) for claim in open_]
+    claims = tuple(c if c not in open_ else c.model_copy(update={"used_until": end}) for c in machine.spec.claims)
+    return machine.spec.model_copy(update={"used": tuple(used), "claims": claims})
+
+
+def left_behind(
+    machine: Machine, instance: Instance | None, left: Iterable[Claim], *, now: datetime, is_last: bool
+) -> tuple[Used, ...]:
+    """Return what a machine has to remember of claims that go, beyond what is on its record.
+
+    Where they were the last ones the time runs on until the machine does not: its end is put on record then.
+    """
+    remembered: list[Used] = []
+    for claim in left:
+        if instance is not None and instance.state not in _RUNS:
+            if not _is_on_record(claim, instance):
+                end = run_end(instance, now=now) or now
+                remembered.append(_closed(used_of(machine, claim, instance), end))
+            continue
+        used = used_of(machine, claim, instance)
+        remembered.append(used if is_last else _closed(used, now))
+    return tuple(remembered)
+
+
+def is_accountable(machine: Machine, instance: Instance | None) -> bool:
+    """Tell whether a machine has time to account for, or its record lacks the end of a run."""
+    if machine.spec.used:
+        return True
+    if instance is None or instance.state in _RUNS:
+        return False
+    return any(not _is_on_record(claim, instance) for claim in machine.spec.claims)
 
 
 def interval_of(machine: Machine, used: Used) -> Interval | None:

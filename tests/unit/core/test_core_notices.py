@@ -85,6 +85,11 @@ def test_a_claim_at_the_next_machine_is_another_notice():
     assert only(QUEUED, RUNNING).id != only(QUEUED, second).id
 
 
+def test_the_same_machine_claimed_anew_is_told_again():
+    again = there("Running", claimed_at=after(60))
+    assert reasons(RUNNING, again) == ["Claimed"]
+
+
 def test_one_that_nobody_had_looked_at_is_told_as_a_new_one():
     assert only(None, RUNNING) == only(FRESH, RUNNING)
     other = workspace(uid="another", status=RUNNING.status)
@@ -180,6 +185,10 @@ def test_each_phase_is_told_when_it_begins(before, now, reason, is_sent):
 def test_nothing_is_sent_where_the_pool_names_nobody():
     (notice,) = notices_of(there("Stopping"), there("Stopped"), pool=pool(), now=NOW)
     assert (notice.send_to, notice.pool) == (None, None)
+
+
+def test_of_an_archive_that_lies_ahead_nobody_is_warned():
+    assert told_of(there("Stopped"), there("Stopped", next=due("Archive"))) == ()
 
 
 ALIVE = bound(machine=MACHINE, private_ip="10.0.0.1")

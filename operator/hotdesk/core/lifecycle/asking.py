@@ -11,6 +11,7 @@ from hotdesk.core.standing import Standing
 from hotdesk.core.terms import Terms, terms_of
 
 _SOON = timedelta(seconds=15)
+_QUIET = 0.5  # of the time until the warning: CloudWatch charges for each machine, so it is asked from then on
 
 
 def plan_questions(facts: PoolFacts, *, now: datetime) -> Iterator[Question]:
@@ -25,10 +26,13 @@ def plan_questions(facts: PoolFacts, *, now: datetime) -> Iterator[Question]:
         timeouts = [term.idle_timeout for term in terms if term.idle_timeout is not None]
         if machine.spec.stop is not None or not timeouts or machine.status.private_ip is None:
             continue
+        activity = pool.spec.activity
+        if activity.cpu is not None and not any(_is_quiet(user, facts, now=now) for user in users):
+            activity = activity.model_copy(update={"cpu": None})
         yield Question(
             machine=name,
             ip=machine.status.private_ip,
-            activity=pool.spec.activity,
+            activity=activity,
             region=pool.spec.aws.region,
             endpoint_url=pool.spec.aws.endpoint_url,
             role_arn=pool.spec.aws.role_arn,
@@ -41,3 +45,19 @@ def _is_near(user: Workspace, terms: Terms, *, now: datetime) -> bool:
     """Tell whether a warning or a stop is about to be decided, as far as the last word told goes."""
     ahead = user.status.next
     return ahead is not None and ahead.action == "Stop" and now >= ahead.at - terms.warn_before - _SOON
+
+
+def _is_quiet(user: Workspace, facts: PoolFacts, *, now: datetime) -> bool:
+    """Tell whether nobody has been seen for so long that busy processors may soon matter; they do not count here.
+
+    If they did, they would hide the very quiet for which they are asked about.
+    """
+    if facts.pool is None or user.status.phase != "Running":
+        return False
+    terms = terms_of(user, facts.pool)
+    if terms.idle_timeout is None:
+        return False
+    answer = facts.life.evidence.get(user.status.machine or "")
+    signs = (user.status.ready_at, user.status.last_activity_time, answer.last_input if answer is not None else None)
+    seen = max((sign for sign in signs if sign is not None), default=None)
+    return seen is None or now >= seen + _QUIET * (terms.idle_timeout - terms.warn_before)

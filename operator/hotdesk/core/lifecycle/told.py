@@ -10,7 +10,6 @@ from hotdesk.api.v1alpha1 import (
     Next,
     Saved,
     StopReason,
-    Usage,
     Workspace,
     WorkspacePhase,
     WorkspaceStatus,
@@ -119,9 +118,7 @@ def stopping(workspace: Workspace, *, machine: Machine, now: datetime) -> Worksp
     )
 
 
-def stopped(
-    workspace: Workspace, *, machine: Machine, terms: Terms, usage: Usage | None, now: datetime
-) -> WorkspaceStatus:
+def stopped(workspace: Workspace, *, machine: Machine, terms: Terms, now: datetime) -> WorkspaceStatus:
     """Return the status of a workspace whose machine is stopped, with its disk."""
     stop = machine.spec.stop
     why = _WHY[stop.reason] if stop is not None else _WHY["Idle"]
@@ -142,7 +139,6 @@ def stopped(
         ready_at=None,
         stopped_at=at,
         next=ahead,
-        usage=usage,
     )
 
 
