@@ -200,7 +200,7 @@ class PoolActor:
         return facts.pool is None and not facts.workspaces and not facts.machines and not self.is_busy
 
     def interests(self, group: Group | None) -> frozenset[str]:
-        """Return the instances whose state it waits for: new ones, those about to serve, to end, or in the news.
+        """Return the instances whose state it waits for: those about to serve, to rest or to end, or in the news.
 
         A member that the group still shows as Pending is not asked about; nor is a claimed one, which leaves the
         group's list when it is detached.
@@ -209,6 +209,7 @@ class PoolActor:
         names: set[str] = self._announced.keys() & facts.machines.keys()
         for standing in _IN_MOTION:
             names |= facts.by_standing[standing]
+        names |= facts.life.moving
         members = group.members if group is not None else {}
         names |= facts.members.keys() - members.keys()
         for name, member in members.items():

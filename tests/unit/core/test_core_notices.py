@@ -231,7 +231,7 @@ def test_a_machine_that_aws_takes_or_cannot_give_is_a_warning_that_says_what_bec
 def test_what_is_stopped_says_how_to_wake_it_and_until_when():
     _, stopping, record = resting()
     terms = Terms(idle_timeout=None, warn_before=timedelta(), retention=timedelta(days=1), max_lifetime=None)
-    stopped = workspace_with(stopping, told.stopped(stopping, machine=record, terms=terms, usage=None, now=after(9)))
+    stopped = workspace_with(stopping, told.stopped(stopping, machine=record, terms=terms, now=after(9)))
     message = only(stopping, stopped).message
     assert "hotdesk.dev/wake-requested-at" in message
     assert message.endswith("It is archived at 2026-03-03 12:00 UTC unless it is woken before.")
@@ -241,7 +241,7 @@ def test_what_is_stopped_says_how_to_wake_it_and_until_when():
 def test_a_whole_life_is_told_step_by_step_and_no_step_twice():
     _, stopping, record = resting()
     terms = Terms(idle_timeout=None, warn_before=timedelta(), retention=None, max_lifetime=None)
-    stopped = workspace_with(stopping, told.stopped(stopping, machine=record, terms=terms, usage=None, now=after(9)))
+    stopped = workspace_with(stopping, told.stopped(stopping, machine=record, terms=terms, now=after(9)))
     starting = workspace_with(stopped, told.starting(stopped, machine=record, now=after(20)))
     running = workspace_with(starting, told.running(starting, machine=record, pool=POOL, now=after(30)))
     archiving = workspace_with(stopped, told.archiving(stopped, now=after(40)))

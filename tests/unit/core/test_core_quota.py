@@ -518,6 +518,9 @@ class TestMinutesOfAPool:
         assert today.owners == (OwnerSeconds(owner="ada", seconds=1800),)
         known.set_pool(self.limited(60, version=2, status=report.status))
         assert known.quota.minutes.used("ada") == timedelta(minutes=30)
+        newer = left.metadata.model_copy(update={"resource_version": "2"})
+        known.upsert_machine(left.model_copy(update={"metadata": newer}))
+        assert known.quota.minutes.used("ada") == timedelta(minutes=30)
         known.remove_machine(machine_id(2))
         assert known.quota.minutes.used("ada") == timedelta(minutes=30)
         (report,) = [a for a in plan_upkeep(known, _memory(), now=NOW).actions if isinstance(a, ReportPool)]
