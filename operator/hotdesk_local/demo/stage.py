@@ -48,7 +48,7 @@ class Stage:
     def hotdesk(self, *arguments: str) -> str:
         """Run the hotdesk command, showing it and what it says."""
         click.secho(f"  $ hotdesk {shlex.join(arguments)}", fg="cyan")
-        command = [Path(sysconfig.get_path("scripts")) / "hotdesk", *arguments]
+        command: list[str | Path] = [Path(sysconfig.get_path("scripts")) / "hotdesk", *arguments]
         environment = {**os.environ, **self.stack.env}
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=PATIENCE)
         if done.returncode:
@@ -68,7 +68,7 @@ class Stage:
     def state_of(self, machine: str) -> str:
         """Return what EC2 says of a machine."""
         answer = self.aws.ec2.describe_instances(InstanceIds=[machine])
-        return answer["Reservations"][0]["Instances"][0]["State"]["Name"]
+        return str(answer["Reservations"][0]["Instances"][0]["State"]["Name"])
 
     def objects_in(self, bucket: str) -> list[tuple[str, int]]:
         """Return keys and sizes of what S3 has in a bucket."""
