@@ -8,6 +8,8 @@ from datetime import timedelta
 from hotdesk.actors.gate import Gate
 from hotdesk.actors.world import Pace, World
 from hotdesk.adapters.aws.fleets import AwsFleets
+from hotdesk.adapters.aws.ledger import make_ledger
+from hotdesk.adapters.aws.ledger_records import place_of
 from hotdesk.adapters.aws.topics import AwsTopics
 from hotdesk.adapters.clock import SystemClock
 from hotdesk.adapters.kube.connection import Connection
@@ -37,6 +39,8 @@ async def make_world(
 
     fleets = AwsFleets(on_call=on_call, gate=gate.check)
     topics = AwsTopics(on_call=on_call)
+    place = place_of(settings.ledger) if settings.ledger is not None else None
+    ledger = make_ledger(place, region=settings.ledger_region, on_call=on_call, gate=gate.check)
     secrets = KubeSecrets(session, namespace=settings.lease_namespace, clock=clock)
     async with (
         KubeSession(connection, connections=EVENT_CONNECTIONS) as for_events,
@@ -61,10 +65,11 @@ async def make_world(
                 gate=gate,
                 notifier=notifier,
                 signals=NetworkSignals(secrets=secrets, processors=Processors(fleets, clock), clock=clock),
+                ledger=ledger,
             )
         finally:
             delivering.cancel()
-            for calls in (fleets, topics):
+            for calls in (fleets, topics, ledger):
                 calls.close()
 
 

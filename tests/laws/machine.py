@@ -114,6 +114,7 @@ class LawMachine(RuleBasedStateMachine):
         world = self.world
         self.is_over = True
         self.people.calm_down()
+        self.leave_unheard(0)
         is_at_rest = world.until(
             lambda: bool(self.witness.broken) or not unrest(world), within=_SETTLES_WITHIN, every=10
         )
@@ -198,6 +199,10 @@ class LawMachine(RuleBasedStateMachine):
     @precondition(has_users)
     @step(number=numbers)
     def a_user_leaves_unheard(self, number: int) -> None:
+        self.leave_unheard(number)
+
+    def leave_unheard(self, number: int) -> None:
+        """Let a user leave while no watch tells: who lists anew is not told of what vanished."""
         for watch in tuple(self.world.server.watches):
             watch.mute(seconds=20)
         self.people.leave(number)

@@ -1,10 +1,10 @@
 """Saving files and bringing them back: one step of the vault at a time, its proofs written where they are sought."""
 
 import logging
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from hotdesk.actors.rereading import Rereader
+from hotdesk.actors.resting import Report
 from hotdesk.actors.world import World
 from hotdesk.api.v1alpha1 import (
     Backup,
@@ -14,7 +14,6 @@ from hotdesk.api.v1alpha1 import (
     RestoreFrom,
     Saved,
     Workspace,
-    WorkspaceStatus,
 )
 from hotdesk.core.actions import BackUp, FindFiles, Restore
 from hotdesk.core.backups import Kept, Stage
@@ -24,8 +23,6 @@ from hotdesk.ports import Conflict, NotFound, Refused, Unanswered, Vault
 
 log = logging.getLogger(__name__)
 
-Report = Callable[[Workspace, WorkspaceStatus], Awaitable[None]]
-"""Writes a workspace's status, and reads it anew where the answer leaves a doubt."""
 KeepAction = BackUp | Restore | FindFiles
 DOUBT = (Conflict, NotFound, Refused, Unanswered)
 

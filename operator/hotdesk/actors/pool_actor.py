@@ -265,6 +265,7 @@ class PoolActor:
             return _AT_REST.total_seconds()
         now = self._world.clock.now()
         self.facts.life.uptime = timedelta(seconds=self._world.clock.monotonic())
+        self.facts.turn(now)
         if self._effects.may_claim():
             for claim in seating.plan_claims(self.facts, now=now):
                 self._effects.start(claim)

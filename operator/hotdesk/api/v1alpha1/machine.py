@@ -39,6 +39,8 @@ class Claim(ApiModel):
     """The workspace's owner when the slot was claimed."""
     claimed_at: MicroTime
     """When the slot was claimed."""
+    used_until: MicroTime | None = None
+    """Until when the machine's time for it is on record in spec.used, or accounted for."""
 
 
 class Reap(ApiModel):
@@ -94,7 +96,7 @@ class Used(ApiModel):
     since: MicroTime
     """Since when."""
     until: MicroTime | None = None
-    """Until when, once the machine has run again after it: before that, it is the machine's own end."""
+    """Until when; absent while the machine runs on for a workspace that has left."""
 
 
 class Saved(ApiModel):
