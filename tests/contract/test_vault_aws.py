@@ -144,7 +144,7 @@ def test_only_the_parts_that_are_missing_are_sent_again(world: RealWorld):
 
 
 def test_archive_that_is_too_large_says_what_to_do(world: RealWorld, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("hotdesk.adapters.aws.vault.archives.MOST_PARTS", 2)
+    monkeypatch.setattr("hotdesk.adapters.aws.vault.packing.MOST_PARTS", 2)
     world.part_size = 5 * scripts.MEBIBYTE
     world.restart()
     job = prepared(world, "S3Archive")
@@ -251,11 +251,25 @@ def test_archive_that_is_not_what_its_manifest_says_is_no_proof(world: RealWorld
     kept = world.back_up(job)
     size = world.s3.head_object(Bucket=world.bucket, Key=kept.id)["ContentLength"]
     if damage == "other":
-        world.s3.put_object(Bucket=world.bucket, Key=kept.id, Body=b"x" * size)
+        world.s3.put_object(Bucket=world.bucket, Key=kept.id, Body=b"x" * size, ChecksumAlgorithm="SHA256")
     else:
         world.s3.delete_object(Bucket=world.bucket, Key=kept.id)
     assert world.run(world.vault.find_by_id(backup=job.backup, id=kept.id)) is None
     assert kept.id in world.backed_up(job, Stage.FAILED).message
+    again = world.back_up(job)
+    other = world.launch()
+    world.restore(world.restore_job(other, job, again))
+    assert world.files(other) == {"/home/ada/notes": "as it was"}
+
+
+def test_archive_whose_checksum_s3_no_longer_shows_is_kept_and_proves_nothing(world: RealWorld):
+    job = prepared(world, "S3Archive")
+    kept = world.back_up(job)
+    stored = world.s3.get_object(Bucket=world.bucket, Key=kept.id)["Body"].read()
+    world.s3.put_object(Bucket=world.bucket, Key=kept.id, Body=stored)  # as a person's copy would
+    for _ in range(2):
+        assert "checksum" in world.backed_up(job, Stage.FAILED).message
+    assert len(world.objects()) == 2
 
 
 def test_archive_that_was_damaged_is_not_unpacked(world: RealWorld):
