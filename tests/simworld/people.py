@@ -202,9 +202,12 @@ class People:
         world = self.world
         world.disturb()
         world.server.network.weather, world.line.network.weather = FINE, AWS_WEATHER
+        world.files.network.weather = AWS_WEATHER
+        for action in ("back_up", "restore"):
+            world.files.store.heal(action)
         world.server.watch_lag = (0.001, 0.01)
         world.aws.hanging.clear()
-        world.aws.configure(capacity=None, vcpuQuota=None, launch=20, consistency=0, healthCheck=20, retry=20)
+        world.aws.configure(capacity=None, zoneCapacity={}, vcpuQuota=None, launch=20, consistency=0, healthCheck=20, retry=20)
         for operator in world.alive:
             operator.go_on()
             operator.process.skew = 0.0
@@ -222,6 +225,7 @@ class People:
         self.world.disturb()
         self.world.server.network.weather = api
         self.world.line.network.weather = replace(aws, quickest=0.02, slowest=0.2, late_up_to=6 * aws.late_up_to)
+        self.world.files.network.weather = self.world.line.network.weather
 
     # -- who is meant -------------------------------------------------------------------------------------------------
 

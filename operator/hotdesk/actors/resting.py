@@ -2,6 +2,7 @@
 
 import logging
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from hotdesk.actors.rereading import Rereader
 from hotdesk.actors.world import World
@@ -16,6 +17,7 @@ from hotdesk.ports import Conflict, NotFound, Refused, Unanswered
 log = logging.getLogger(__name__)
 
 RestAction = StopMachine | FinishStop | WakeMachine | GiveUpStart | ArchiveMachine | SettleOwed
+_TICK = timedelta(microseconds=1)
 DOUBT = (Conflict, NotFound, Refused, Unanswered)
 
 
@@ -54,7 +56,7 @@ class Resting:
             fresh = await self._fresh(machine, claim.workspace.uid)
             if fresh is None or not isinstance(verdict_on(self.facts, fresh, now=self.world.clock.now()), Due):
                 return False
-        stop = Stop(reason=action.reason, at=self.world.clock.now(), final=action.final)
+        stop = Stop(reason=action.reason, at=_after_backups(machine, now=self.world.clock.now()), final=action.final)
         return await self._swap(machine, {"stop": stop}, "machine is to rest")
 
     async def _finish(self, action: FinishStop) -> bool:
@@ -99,3 +101,11 @@ class Resting:
         finally:
             self.facts.end_claim(name, ())
         return True
+
+
+def _after_backups(machine: Machine, *, now: datetime) -> datetime:
+    """Return the time to write into a new stop: now, but after every earlier backup began.
+
+    A clock that stepped back would otherwise make an old backup look like one that was begun after this stop.
+    """
+    return max((now, *(saved.began_at + _TICK for saved in machine.status.saved)))
