@@ -23,9 +23,6 @@ up: $(READY) ## Start the local stack and leave it running
 down: $(READY) ## End what `make up` started
 	@$(BIN)/hotdesk local down
 
-# Python mixes a number of its own into the order of sets; fixed, the same seed tells the same story (tests/laws).
-export PYTHONHASHSEED := 0
-
 .PHONY: test
 test: $(READY) ## Run every check and test (builds the control plane the first time)
 	@$(BIN)/hotdesk local build
@@ -36,11 +33,11 @@ test-fast: $(READY) ## Run what needs no control plane
 	@$(BIN)/python -m pytest -m "not stack and not laws" --ignore=tests/editors
 
 .PHONY: test-laws
-test-laws: $(READY) ## Run the law machine's short run, and have it find the planted bugs
+test-laws: $(READY) ## Have the law machine find the planted bugs (some minutes)
 	@$(BIN)/python -m pytest -m laws tests/laws
 
 .PHONY: test-editors
-test-editors: $(READY) ## Ask a real Jupyter server and a real code-server who is at work (needs node and npm; 7 minutes)
+test-editors: $(READY) ## Ask a real Jupyter server and a real code-server who is at work (needs node and npm; 5 minutes)
 	@$(BIN)/python -m pytest -m "editors or not editors" tests/editors
 
 .PHONY: soak

@@ -18,24 +18,22 @@ from hotdesk.actors.directory import Directory, resync_for_ever
 from hotdesk.actors.gate import LeaseGate, OpenGate
 from hotdesk.actors.membership import Membership
 from hotdesk.actors.sharing import Sharing
-from hotdesk.actors.world import Pace, World
-from hotdesk.adapters.aws.fleets import AwsFleets
+from hotdesk.actors.world import World
 from hotdesk.adapters.clock import SystemClock
 from hotdesk.adapters.kube.connection import Connection, NoCluster, find_connection, login_for_kopf
 from hotdesk.adapters.kube.leases import CONNECTIONS, KubeLeases, watch_leases
 from hotdesk.adapters.kube.resources import MACHINES
 from hotdesk.adapters.kube.session import KubeSession
-from hotdesk.adapters.kube.store import KubeStore
 from hotdesk.adapters.kube.watch import Watch
 from hotdesk.adapters.logs import configure_logging
 from hotdesk.adapters.metrics import CONTENT_TYPE, PrometheusMetrics
-from hotdesk.adapters.probe import NetworkProber
 from hotdesk.adapters.web import WebServer
 from hotdesk.api.lease import Lease
 from hotdesk.core.sharing import Terms
 from hotdesk.handlers import feed, kopf_settings
 from hotdesk.ports import HotdeskError
 from hotdesk.settings import Settings
+from hotdesk.wiring import make_world
 
 log = logging.getLogger(__name__)
 
@@ -95,25 +93,14 @@ def run() -> None:
 async def _operate(settings: Settings, connection: Connection) -> None:
     """Wire everything, catch up with what exists, then act until stopped. If a part ends by itself, so do we."""
     not_ready = _Readiness()
-    metrics, clock = PrometheusMetrics(), SystemClock()
-    gate = LeaseGate(clock, deadline=_TERMS.deadline) if settings.share else OpenGate()
+    metrics = PrometheusMetrics()
+    gate = LeaseGate(SystemClock(), deadline=_TERMS.deadline) if settings.share else OpenGate()
     async with AsyncExitStack() as closing:
-        fleets = AwsFleets(
-            on_call=lambda action, outcome, seconds: metrics.aws_call(action=action, outcome=outcome, seconds=seconds),
-            gate=gate.check,
-        )
-        closing.callback(fleets.close)
         server = await closing.enter_async_context(_web_server(settings, metrics, not_ready))
         session = await closing.enter_async_context(KubeSession(connection))
         await session.warm()
-        world = World(
-            store=KubeStore(session, on_write=metrics.api_write, gate=gate.check),
-            fleets=fleets,
-            prober=NetworkProber(),
-            clock=clock,
-            metrics=metrics,
-            pace=_pace(settings),
-            gate=gate,
+        world = await closing.enter_async_context(
+            make_world(settings, connection, session=session, metrics=metrics, gate=gate)
         )
         directory = Directory(world)
         await directory.resync()
@@ -233,12 +220,4 @@ def _web_server(settings: Settings, metrics: PrometheusMetrics, not_ready: _Read
         not_ready=not_ready,
         metrics=metrics.render,
         metrics_content_type=CONTENT_TYPE,
-    )
-
-
-def _pace(settings: Settings) -> Pace:
-    return Pace(
-        look=timedelta(seconds=settings.look_seconds),
-        look_moving=timedelta(seconds=settings.look_moving_seconds),
-        late_call=timedelta(seconds=settings.late_call_seconds),
     )

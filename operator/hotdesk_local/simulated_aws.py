@@ -81,6 +81,11 @@ class SimulatedAws:
         """A client for Auto Scaling."""
         return _session(self).client("autoscaling", endpoint_url=self.endpoint, config=_CLIENT)
 
+    def create_bucket(self, name: str) -> None:
+        """Make an S3 bucket in the region."""
+        client = _session(self).client("s3", endpoint_url=self.endpoint, config=_CLIENT)
+        client.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": self.region})
+
     def create_group(
         self,
         name: str,

@@ -9,9 +9,12 @@ from component.desk import Desk, at_a_desk
 from factories import machine, number_of
 from fakes.apiserver.faults import Trouble
 from hotdesk.api.conditions import Condition, find_condition
+from hotdesk.core.facts import Leftover
 from hotdesk.core.tags import claim_tag
+from hotdesk.ports import Denied
 
 OLD = timedelta(minutes=16)
+HOUR = timedelta(hours=1)
 TERMINATE = {"leaks": "Terminate"}
 SNAPSHOT = {"method": "EBSSnapshot"}
 
@@ -167,3 +170,20 @@ async def test_an_adoption_that_died_before_its_workspace_was_told_is_finished_b
     gate.open()
     await desk.until_bound("demo")
     assert desk.workspace("demo").status.private_ip == desk.fleet.instance(seat).private_ip
+
+
+@at_a_desk()
+async def test_disks_that_nobody_uses_are_reported_and_asked_for_once_an_hour(desk: Desk):
+    desk.fleet.fail_next("describe_leftovers", Denied("ec2:DescribeVolumes"))
+    desk.fleet.leftovers = [Leftover("vol-old", desk.clock.now()), Leftover("vol-new", desk.clock.now() + 2 * HOUR)]
+    desk.add_pool(idle=1)
+    await desk.operator()
+    await desk.until_idle(1)
+    await desk.looked(20)
+    assert desk.fleet.count("describe_leftovers") == 1
+    assert told(desk).status == "True"
+    desk.clock.advance(HOUR)
+    await until_reported(desk, "vol-old")
+    assert "vol-new" not in told(desk).message
+    assert desk.fleet.count("describe_leftovers") == 2
+    assert find_condition(desk.pool().status.conditions, "GroupConfigured").status == "True"

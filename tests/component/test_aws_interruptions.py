@@ -139,9 +139,9 @@ def test_what_comes_after_nobody_waits_any_more_is_given_back_at_once(source: So
     monkeypatch.setattr(module, "HIDDEN", NEVER)
     sent, asked = source.port._send, threading.Event()
 
-    def send(operation, parameters):
+    def send(*call):
         asked.set()
-        return sent(operation, parameters)
+        return sent(*call)
 
     monkeypatch.setattr(source.port, "_send", send)
 

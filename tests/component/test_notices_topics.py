@@ -58,6 +58,8 @@ def publish(cloud: Cloud, topic: SnsTopic) -> None:
         try:
             aws = Aws(region="us-west-2", auto_scaling_group_name="g", endpoint_url=cloud.aws.endpoint)
             await topics.publish(notice(topic), topic, aws=aws)
+            (target,) = topics._calls
+            assert target.region == topic.topic_arn.split(":")[3] != aws.region
         finally:
             topics.close()
 

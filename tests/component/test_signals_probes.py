@@ -305,13 +305,25 @@ def test_an_answer_is_not_unpacked():
     assert b"\r\nAccept-Encoding: identity\r\n" in stranger.requests[0]
 
 
-def test_cookies_are_not_kept():
-    async def scenario() -> None:
-        async with serving(says({"lastHeartbeat": 0}, headers=["Set-Cookie: a=b"])) as stranger:
-            await signals().ask([question(code_server(stranger.port))] * 2)
-            assert not any(b"ookie" in request for request in stranger.requests)
+def test_a_redirect_is_not_followed():
+    evidence, stranger = ask_one(
+        says({"lastHeartbeat": 0}, head="HTTP/1.1 302 Found", headers=["Location: /healthz"]), code_server
+    )
+    assert evidence.failure == "CodeServer: no usable answer: HTTP 302"
+    assert len(stranger.requests) == 1
 
-    asyncio.run(scenario())
+
+def test_cookies_are_not_kept():
+    started = {"started": "2026-01-01T00:00:00Z", "last_activity": "2026-01-01T00:00:00Z"}
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        is_first = len(talk.stranger.requests) == 1
+        await says([] if is_first else started, headers=["Set-Cookie: a=b"])(reader, writer)
+
+    evidence, stranger = ask_jupyter(talk)
+    assert evidence.failure is None
+    assert len(stranger.requests) == 2
+    assert not any(b"ookie" in request for request in stranger.requests)
 
 
 def test_nobody_there_and_no_address_are_failures():

@@ -67,7 +67,7 @@ class Room:
     def __init__(self) -> None:
         self.clock = ManualClock()
         self.meters = FakeMeters(self.clock)
-        self.processors = Processors(self.meters, self.clock)
+        self.processors = Processors(self.meters, self.clock, gathering=timedelta(milliseconds=50))
         self.signals = NetworkSignals(secrets=NoSecrets(), processors=self.processors, clock=self.clock)
 
 
@@ -77,6 +77,7 @@ def test_who_is_busy_is_prolonged_since_the_busy_row_began_and_nobody_else():
         room.meters.percent = {"i-1": 90, "i-2": 50}
         busy, calm, unknown = await room.signals.ask([question("i-1"), question("i-2"), question("i-3")])
         assert busy.busy_since == room.clock.now() - 3 * PERIOD
+        assert busy.busy_for_at_most == timedelta(hours=12)
         assert (busy.failure, busy.last_input, busy.source) == (None, None, None)  # it never begins activity
         assert calm.busy_since is unknown.busy_since is calm.failure is unknown.failure is None
 
@@ -102,6 +103,21 @@ def test_each_place_is_asked_once_for_all_its_machines_and_not_again_for_minutes
         room.clock.advance(timedelta(seconds=1))
         await room.signals.ask(here[:1])
         assert room.meters.asked[3:] == [("eu-west-1 None None", ("i-0",))]
+
+    asyncio.run(scenario())
+
+
+def test_questions_that_come_within_moments_are_gathered_in_one_call():
+    async def scenario() -> None:
+        room = Room()
+        room.meters.percent = {f"i-{number}": 90 for number in range(30)}
+        answers = await asyncio.gather(*(room.signals.ask([question(name)]) for name in room.meters.percent))
+        assert all(evidence.busy_since for (evidence,) in answers)
+        ((_, machines),) = room.meters.asked
+        assert sorted(machines) == sorted(room.meters.percent)
+        room.clock.advance(timedelta(seconds=240))
+        await room.signals.ask([question("i-1")])
+        assert len(room.meters.asked) == 2
 
     asyncio.run(scenario())
 

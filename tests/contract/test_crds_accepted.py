@@ -58,7 +58,10 @@ GOOD = {
         },
     ),
     "quota of one": pool(quota={"maxWorkspacesPerOwner": 1}),
-    "largest quota": pool(quota={"maxWorkspacesPerOwner": 100000, "maxRunningPerOwner": 100000}),
+    "largest quota": pool(
+        quota={"maxWorkspacesPerOwner": 100000, "maxRunningPerOwner": 100000, "maxMinutesPerOwnerPerDay": 1000000}
+    ),
+    "quota of minutes alone": pool(quota={"maxMinutesPerOwnerPerDay": 1}),
     "paused pool": pool(paused=True, aws__manageGroup=False),
     "pool name of 63 characters": named(pool(), "p" * 63),
     "machine without claims": machine(),

@@ -173,15 +173,15 @@ BAD_POOLS = {
     "quota of half a workspace": (pool(quota__maxRunningPerOwner=1.5), "must be of type integer"),
     "quota of nothing": (
         pool(quota={}),
-        "quota needs maxWorkspacesPerOwner, maxRunningPerOwner or both: leave quota out to limit nobody",
+        "quota needs maxWorkspacesPerOwner, maxRunningPerOwner or maxMinutesPerOwnerPerDay: leave quota out",
     ),
     "misspelt quota": (
         pool(quota={"maxRunningPerOwner": 1, "maxRunningPerTeam": 1}),
         'unknown field "spec.quota.maxRunningPerTeam"',
     ),
-    "quota of minutes, which is not there yet": (
-        pool(quota={"maxRunningPerOwner": 1, "maxMinutesPerOwnerPerDay": 60}),
-        'unknown field "spec.quota.maxMinutesPerOwnerPerDay"',
+    "quota of no minute": (
+        pool(quota__maxMinutesPerOwnerPerDay=0),
+        "spec.quota.maxMinutesPerOwnerPerDay in body should be greater than or equal to 1",
     ),
 }
 

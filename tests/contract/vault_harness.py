@@ -1,25 +1,36 @@
 """Two ways to have a vault: in memory on a clock we move, and the real one on the simulated AWS with real bytes."""
 
 import asyncio
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import Enum, auto
+from functools import cache
 from itertools import count
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import pytest
+from botocore.exceptions import ConnectionClosedError
 
 from component.simulated_cloud import Cloud
 from fakes.awsworld import ManualClock
 from fakes.fleet import FakeFleet
 from fakes.vault import FakeVault
-from hotdesk.adapters.aws.fleets import AwsFleets
+from hotdesk.adapters.aws.budgets import Budgets
+from hotdesk.adapters.aws.calls import THREADS, Calls
+from hotdesk.adapters.aws.clients import Clients, Service, Target, Timeouts
+from hotdesk.adapters.aws.fleet import AwsFleet
+from hotdesk.adapters.aws.vault import AwsVault
+from hotdesk.adapters.aws.vault.archives import PART_SIZE
 from hotdesk.adapters.clock import SystemClock
 from hotdesk.api.v1alpha1 import Backup, BackupMethod, ClaimedBy, S3Place
 from hotdesk.core.backups import BackupJob, BackupProgress, Kept, RestoreJob, RestoreProgress, Stage
 from hotdesk.core.facts import Instance
 from hotdesk.ports import Fleet, HotdeskError, Vault
+from waiting import wait_for
 
 T = TypeVar("T")
 POOL: Final = "blue"
@@ -37,7 +48,6 @@ class VaultWorld(ABC):
 
     def __init__(self) -> None:
         self.runner = asyncio.Runner()
-        self._numbers = count(1)
 
     def run(self, awaitable: Awaitable[T]) -> T:
         async def wait() -> T:
@@ -53,7 +63,7 @@ class VaultWorld(ABC):
         return Backup(method=method, paths=paths or ("/home",), s3=place)
 
     def workspace(self, name: str = "desk") -> ClaimedBy:
-        return ClaimedBy(namespace="lab", name=name, uid=f"uid-{next(self._numbers)}")
+        return ClaimedBy(namespace="lab", name=name, uid=f"uid-{next(_NUMBERS)}")
 
     def ready(self, machine: str, method: BackupMethod) -> None:
         """Bring the machine into the state in which the method saves it."""
@@ -121,6 +131,9 @@ class VaultWorld(ABC):
                 progress = self.run(ask())
             except HotdeskError as error:
                 heard.append(repr(error))
+            except Died:
+                heard.append("the operator died")
+                self.restart()
             else:
                 heard.append(f"{progress.stage.name}: {progress.message}")
                 if progress.stage is stage:
@@ -157,6 +170,10 @@ class VaultWorld(ABC):
     def break_next_backup(self, method: BackupMethod) -> None: ...
 
     @abstractmethod
+    def restart(self) -> None:
+        """Let the operator die, and start another, which remembers nothing."""
+
+    @abstractmethod
     def close(self) -> None: ...
 
 
@@ -179,7 +196,8 @@ class FakeWorld(VaultWorld):
     def launch(self, zone: int = 0) -> str:
         """Launch one; the fake gives zones in turn."""
         while True:
-            self.run(self.world.set_desired_capacity(group="desks", desired=len(self.world.live("desks")) + 1))
+            desired = self.world.groups["desks"].desired + 1
+            self.run(self.world.set_desired_capacity(group="desks", desired=desired))
             machine = self.world.live("desks")[-1]
             if self.instance(machine).zone == self.world.groups["desks"].zones[zone]:
                 return machine
@@ -206,12 +224,91 @@ class FakeWorld(VaultWorld):
         del method
         self.fake.end_badly("back_up")
 
+    def restart(self) -> None:
+        pass  # the fake is AWS and operator in one
+
     def close(self) -> None:
         self.runner.close()
 
     def _leave(self, machine: str) -> None:
         if machine in self.world.groups["desks"].members:
             self.run(self.world.detach(group="desks", ids=[machine]))
+
+
+class Fate(Enum):
+    """What becomes of one call of the operator."""
+
+    WELL = auto()
+    DIES_BEFORE = auto()  # the operator ends before it sends the call
+    DIES_AFTER = auto()  # the call has its effect, and the operator ends before it hears the answer
+    LOST_CALL = auto()
+    LOST_ANSWER = auto()
+
+
+class Died(BaseException):  # nothing may catch it
+    """The end of the operator."""
+
+
+@dataclass(frozen=True)
+class Called:
+    """One call, without what differs each time it is made."""
+
+    service: str
+    method: str
+    arguments: str
+
+
+Fates = Callable[[Called], Fate]
+
+
+def well(_called: Called) -> Fate:
+    return Fate.WELL
+
+
+class MortalClients(Clients):
+    """Clients whose calls go as `fates` say; making real ones is slow, so operators share theirs."""
+
+    def __init__(self, fates: Fates, *, clients: Clients) -> None:
+        self._fates = fates
+        self._shared = clients
+
+    def client(self, service: Service, *, retries: bool) -> Any:
+        return _MortalClient(self._shared.client(service, retries=retries), service, self._fates)
+
+
+@cache
+def _clients(endpoint: str, region: str) -> Clients:
+    return Clients(target=Target(region=region, endpoint_url=endpoint), timeouts=Timeouts(), connections=THREADS)
+
+
+class _MortalClient:
+    def __init__(self, client: Any, service: str, fates: Fates) -> None:
+        self._client = client
+        self._service = service
+        self._fates = fates
+
+    def __getattr__(self, method: str) -> Any:
+        send = getattr(self._client, method)
+        if method == "generate_presigned_url":
+            return send
+
+        def sent(**arguments: Any) -> Any:
+            told = re.sub(r"X-Amz-[^ ]*", "", repr(sorted(arguments.items())))
+            fate = self._fates(Called(self._service, method, told))
+            if fate is Fate.DIES_BEFORE:
+                raise Died
+            if fate is Fate.LOST_CALL:
+                raise ConnectionClosedError(endpoint_url="nowhere")
+            answer = send(**arguments)
+            if fate in (Fate.DIES_AFTER, Fate.LOST_ANSWER) and "Body" in answer:
+                answer["Body"].close()
+            if fate is Fate.DIES_AFTER:
+                raise Died
+            if fate is Fate.LOST_ANSWER:
+                raise ConnectionClosedError(endpoint_url="nowhere")
+            return answer
+
+        return sent
 
 
 class RealWorld(VaultWorld):
@@ -221,8 +318,12 @@ class RealWorld(VaultWorld):
         super().__init__()
         self.cloud = cloud
         self.calls: list[tuple[str, str]] = []  # action and outcome
-        self.gate: Callable[[], None] = lambda: None  # called before each write
-        self._fleets: list[AwsFleets] = []
+        self.fates: Fates = well
+        self.part_size = PART_SIZE
+        clients = _clients(cloud.aws.endpoint, cloud.aws.ready.region)
+        self._observing = Calls(clients=clients, budgets=Budgets(), on_call=lambda *_: None)
+        self.fleet = AwsFleet(self._observing)  # the test's own eyes: nothing befalls its calls
+        self._operating: Calls | None = None
         self.restart()
         subnets = cloud.ec2.describe_subnets(SubnetIds=list(cloud.aws.ready.subnets))["Subnets"]
         self._subnets = {subnet["SubnetId"]: subnet["AvailabilityZone"] for subnet in subnets}
@@ -234,12 +335,11 @@ class RealWorld(VaultWorld):
 
     def restart(self) -> None:
         """Let the operator die, and start another, which remembers nothing."""
-        fleets = AwsFleets(on_call=self._note, gate=self._check_gate)
-        where = {"region": self.cloud.aws.ready.region, "endpoint_url": self.cloud.aws.endpoint, "role_arn": None}
-        self.fleet, self.vault = fleets.fleet(**where), fleets.vault(**where)
-        for earlier in self._fleets:
-            earlier.close()
-        self._fleets = [fleets]
+        if self._operating is not None:
+            self._operating.close()
+        clients = MortalClients(self._fate, clients=_clients(self.cloud.aws.endpoint, self.cloud.aws.ready.region))
+        self._operating = Calls(clients=clients, budgets=Budgets(), on_call=self._note)
+        self.vault = AwsVault(self._operating, part_size=self.part_size)
 
     def now(self) -> datetime:
         return SystemClock().now()
@@ -263,6 +363,8 @@ class RealWorld(VaultWorld):
 
     def start(self, machine: str) -> None:
         before = self.instance(machine).launched_at
+        assert before is not None
+        wait_for(lambda: self.now() > before + _SECOND, what="EC2's clock, of whole seconds, has moved")
         self.cloud.ec2.start_instances(InstanceIds=[machine])
         self.cloud.until_state(machine, "running")
         assert self.instance(machine).launched_at != before
@@ -293,18 +395,23 @@ class RealWorld(VaultWorld):
         """Let SSM's agent be online, offline, failing or hanging."""
         self.cloud.sim(f"machines/{machine}/agent", method="POST", body={"mood": mood})
 
+    def objects(self) -> list[str]:
+        """The keys in the bucket."""
+        return [one["Key"] for one in self.s3.list_objects_v2(Bucket=self.bucket).get("Contents", [])]
+
     def sent(self, action: str) -> int:
         """How often the operator called this."""
         return sum(called == action for called, _ in self.calls)
 
     def close(self) -> None:
-        for fleets in self._fleets:
-            fleets.close()
+        for calls in (self._operating, self._observing):
+            assert calls is not None
+            calls.close()
         self.s3.close()
         self.runner.close()
 
-    def _check_gate(self) -> None:
-        self.gate()
+    def _fate(self, called: Called) -> Fate:
+        return self.fates(called)
 
     def _note(self, action: str, outcome: str, _seconds: float) -> None:
         self.calls.append((action, outcome))

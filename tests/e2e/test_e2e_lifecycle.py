@@ -65,10 +65,52 @@ def test_a_file_survives_an_idle_stop_and_a_wake(scene):
     assert pool.instance(before["machine"])["state"] == "stopped"
     assert told["machine"] == before["machine"]
     assert "url" not in told
-    assert told["usage"]["runningSeconds"] >= 6
+    wait_for(lambda: status(pool).get("usage", {}).get("runningSeconds", 0) >= 6, what="the time used is told")
     wake(scene)
     after = wait_phase(pool, "Running")
     assert after["machine"] == before["machine"]
     assert after["publicIP"] != before["publicIP"]
     assert read_file(pool) == TEXT
     scene.kubectl("wait", "ws/demo", "-n", scene.namespace, "--for=condition=Ready", "--timeout=5s")
+
+
+def test_a_file_survives_an_archive_and_a_wake_on_another_machine(scene):
+    pool = pool_with(scene, lifecycle={**QUICK, "retention": "3s"}, backup={"method": "EBSSnapshot"})
+    write_file(pool)
+    before = status(pool)
+    told = wait_phase(pool, "Archived")
+    assert told["backup"]["id"].startswith("snap-")
+    assert "machine" not in told
+    pool.wait_terminated(before["machine"])
+    wake(scene)
+    after = wait_phase(pool, "Running")
+    assert after["machine"] != before["machine"]
+    assert read_file(pool) == TEXT
+
+
+def test_a_file_survives_in_an_archive_in_s3(scene):
+    scene.simulator.aws.create_bucket("archives")
+    backup = {"method": "S3Archive", "s3": {"bucket": "archives"}}
+    pool = pool_with(scene, lifecycle={**QUICK, "retention": "3s"}, backup=backup)
+    write_file(pool)
+    before = status(pool)
+    told = wait_phase(pool, "Archived")
+    assert told["backup"]["size"] > 0
+    wake(scene)
+    after = wait_phase(pool, "Running")
+    assert after["machine"] != before["machine"]
+    assert read_file(pool) == TEXT
+
+
+def test_somebody_whom_the_editor_sees_is_not_stopped(scene):
+    pool = pool_with(scene, lifecycle=QUICK, activity={"codeServer": {"port": 8080}})
+    first = status(pool)["readyAt"]
+    wait_for(lambda: _used(pool) and status(pool).get("lastActivityTime", first) > first, what="activity is recorded")
+    assert status(pool)["phase"] == "Running"
+    assert status(pool)["activitySource"].startswith("CodeServer")
+    wait_phase(pool, "Stopped")
+
+
+def _used(pool: Pool) -> bool:
+    """Use the editor, as somebody at work does."""
+    return urllib3.request("GET", status(pool)["url"]).status == 200

@@ -1,4 +1,4 @@
-"""A real code-server is seen as used and as idle. Its heart beats once a minute, so this takes about five minutes."""
+"""A real code-server is seen as used and as idle. Its heart beats once a minute, so this takes about four minutes."""
 
 import asyncio
 

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from fakes.awsworld import GroupState, MachineState, MemberState, World
 from fakes.interruptions import FakeInterruptions
-from hotdesk.core.facts import Group, Instance, InstanceState, LaunchFailure
+from hotdesk.core.facts import Group, Instance, InstanceState, LaunchFailure, Leftover
 from hotdesk.ports import Fleet, HotdeskError, Interruptions, Refused, Unanswered, Vault
 
 T = TypeVar("T")
@@ -91,6 +91,7 @@ class FakeFleet(World):
         super().__init__(**world)
         self.calls: list[Call] = []
         self.starts_refused: HotdeskError | None = None  # what StartInstances answers for a stopped machine
+        self.leftovers: list[Leftover] = []
         self._broken: dict[str, HotdeskError] = {}
         self._faults: dict[str, deque[_Failure | Held]] = defaultdict(deque)
 
@@ -155,6 +156,9 @@ class FakeFleet(World):
             return list(self.groups[group].policies) if group in self.groups else []
 
         return await self._call("describe_scaling_policies", read, group=group)
+
+    async def describe_leftovers(self, *, pool: str) -> Sequence[Leftover]:
+        return await self._call("describe_leftovers", lambda: list(self.leftovers), pool=pool)
 
     async def set_desired_capacity(self, *, group: str, desired: int) -> None:
         def apply() -> None:

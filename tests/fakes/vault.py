@@ -129,6 +129,8 @@ class FakeVault:
     # How jobs go.
 
     def _back_up(self, job: BackupJob) -> BackupProgress:
+        if job.backup.method == "None":
+            return BackupProgress(Stage.FAILED, "the pool's spec.backup.method is None: nothing is kept")
         if done := self._proof(job):
             return BackupProgress(Stage.DONE, kept=done.kept)
         if refusal := self._no_backup(job):

@@ -7,6 +7,7 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from fakes.apiserver.storage import Json  # a plain alias
 from simworld.people import FINE, LATE, RAIN, STORM, People
 from simworld.rest import unrest
 from simworld.witness import Witness
@@ -62,6 +63,8 @@ class LawMachine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.world: SimWorld | None = None
+        self.spot = False
+        self.pool_defaults: dict[str, dict[str, Any]] = {}  # what each pool has besides, also when it is made anew
         self.is_over = False  # nothing bad happens any more, whatever was meant to
 
     @initialize(
@@ -84,10 +87,10 @@ class LawMachine(RuleBasedStateMachine):
         self.world.__enter__()
         self.world.line.speaks_xml = xml == 0
         self.witness = Witness(self.world)
-        self.people = People(self.world, self.witness)
+        self.people = People(self.world, self.witness, pools=self.pool_defaults)
         self.people.set_priorities()
-        self.people.make_group("desk", maximum=4)
-        self.people.make_group("lab", maximum=3)
+        self.people.make_group("desk", maximum=4, spot=self.spot)
+        self.people.make_group("lab", maximum=3, spot=self.spot)
         self.people.make_pool("desk", idle=2, maxMachines=4)
         readiness = {"tcpSocket": {"port": 8080}, "deadline": "10m"}
         self.people.make_pool("lab", idle=3, maxMachines=3, slotsPerMachine=3, readiness=readiness)
@@ -109,11 +112,30 @@ class LawMachine(RuleBasedStateMachine):
             self.ended(self.world)
 
     def settle(self) -> None:
-        """Let everything be well again: within a bound of time the world must be at rest, with no law broken."""
-        assert self.world is not None
-        world = self.world
+        """Let everything be well again: the world must come to rest, and serve a queue in its order."""
         self.is_over = True
         self.people.calm_down()
+        self.leave_unheard(0)
+        self.rest()
+        self.queue_up()
+        self.rest()
+
+    def queue_up(self) -> None:
+        """Let more users come than there are machines, and one leave: the next one must be the first of the others."""
+        assert self.world is not None
+        for _ in range(6):
+            self.people.come("desk")
+            self.world.pass_time(3.0)
+        self.world.pass_time(80.0)
+        users = self.world.server.objects("workspaces")
+        served = (n for n, user in enumerate(users) if user["spec"]["pool"] == "desk" and _is_served(user))
+        if (number := next(served, None)) is not None:
+            self.people.leave(number)
+
+    def rest(self) -> None:
+        """Within a bound of time the world must be at rest, with no law broken."""
+        assert self.world is not None
+        world = self.world
         is_at_rest = world.until(
             lambda: bool(self.witness.broken) or not unrest(world), within=_SETTLES_WITHIN, every=10
         )
@@ -167,8 +189,13 @@ class LawMachine(RuleBasedStateMachine):
             self.an_operator_is_killed_soon(number, after, replaced=replaced)
 
     @precondition(has_room_for_users)
-    @step(pool=pools, idle=st.integers(0, 1), after=st.sampled_from((0.0, 0.003, 0.1)), first=st.booleans())
+    @step(pool=pools, idle=st.sampled_from((0, 0, 1)), after=st.sampled_from((0.0, 0.003, 0.1)), first=st.booleans())
     def a_pool_shrinks_while_a_user_comes(self, pool: str, idle: int, after: float, *, first: bool) -> None:
+        """Let two operators decide about one machine: what one of them hears first, the other hears last."""
+        if len(self.world.alive) < _MOST_OPERATORS:
+            self.start_operator()
+            self.world.pass_time(5.0)
+        self.world.server.watch_lag = (0.001, 0.3)
         if first:
             self.people.come(pool)
             self.world.pass_time(after)
@@ -193,6 +220,10 @@ class LawMachine(RuleBasedStateMachine):
     @precondition(has_users)
     @step(number=numbers)
     def a_user_leaves_unheard(self, number: int) -> None:
+        self.leave_unheard(number)
+
+    def leave_unheard(self, number: int) -> None:
+        """Let a user leave while no watch tells: who lists anew is not told of what vanished."""
         for watch in tuple(self.world.server.watches):
             watch.mute(seconds=20)
         self.people.leave(number)
@@ -350,3 +381,7 @@ class LawMachine(RuleBasedStateMachine):
         self.world.disturb()
         if replaced:
             self.world.timeline.later(1.0, lambda: self.world.alive[1:] or self.start_operator())
+
+
+def _is_served(workspace: Json) -> bool:
+    return workspace.get("status", {}).get("machine") is not None

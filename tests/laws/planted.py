@@ -87,9 +87,8 @@ async def _reap_forgotten(self: KubeStore, machine: Any, *, claims: Any, reap: A
     return await _patch_machine(self, machine, claims=claims, reap=None if is_used else reap)
 
 
-async def _cache_believed(self: Claiming, claim: Any, name: str, doubtful: frozenset[str]) -> bool:
-    del name
-    return claim.workspace.uid not in doubtful or claim.workspace.uid in self._facts.workspaces
+async def _cache_believed(self: Claiming, claim: Any, action: Any) -> bool:
+    return claim.workspace.uid not in action.uids or claim.workspace.uid in self._facts.workspaces
 
 
 async def _counted_down(self: AwsFleet, *, id: str) -> None:  # noqa: A002

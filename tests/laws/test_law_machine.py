@@ -9,12 +9,11 @@ import pytest
 
 from laws.running import run
 
-pytestmark = pytest.mark.laws
-_WORLDS = 4
+_WORLDS = 2
 _STEPS = 40
 
 
-@pytest.mark.parametrize("number", range(1, 7))
+@pytest.mark.parametrize("number", range(1, 5))
 def test_no_law_is_broken_whatever_happens(number: int):
     run(number, steps=_STEPS, worlds=_WORLDS)
 
@@ -22,11 +21,11 @@ def test_no_law_is_broken_whatever_happens(number: int):
 def test_the_same_seed_tells_the_same_story_in_every_process():
     told = [_told(hash_seed) for hash_seed in ("1", "2")]
     assert told[0] == told[1]
-    assert told[0].count("\n") > 600, "too little happened to compare"
+    assert told[0].count("\n") > 400, "too little happened to compare"
 
 
 def _told(hash_seed: str) -> str:
     """Return the stories of one seed, told by a process in which Python orders its sets as this number says."""
     environment = {**os.environ, "PYTHONHASHSEED": hash_seed, "PYTHONPATH": str(Path(__file__).parents[1])}
-    asked = [sys.executable, "-m", "laws.telling", "7", "3", "15"]
+    asked = [sys.executable, "-m", "laws.telling", "7", "2", "15"]
     return subprocess.run(asked, env=environment, check=True, capture_output=True, text=True).stdout

@@ -24,20 +24,23 @@ LATE = Weather(late=0.4, late_up_to=45.0)
 class People:
     """Everybody who is no operator. Who is meant is given as a number, so that any number means somebody."""
 
-    def __init__(self, world: SimWorld, witness: Witness, *, workspaces: int = 0) -> None:
+    def __init__(
+        self, world: SimWorld, witness: Witness, *, workspaces: int = 0, pools: dict[str, Json] | None = None
+    ) -> None:
         self.world = world
         self.witness = witness
         self._next = workspaces
+        self._pools = pools or {}
 
     # -- users --------------------------------------------------------------------------------------------------------
 
     def come(
-        self, pool: str, *, priority: str | None = None, name: str | None = None, owner: str = "ada", **more: Any
+        self, pool: str, *, priority: str | None = None, name: str | None = None, owner: str = "", **more: Any
     ) -> str:
         """Create a workspace; a name that is given may have been used before."""
         self._next += 1
         name = name or f"w{self._next}"
-        spec: Json = {"pool": pool, "owner": owner, **more}
+        spec: Json = {"pool": pool, "owner": owner or f"owner of {name}", **more}
         if priority is not None:
             spec["priorityClassName"] = priority
         self.world.server.create("workspaces", {"metadata": {"name": name}, "spec": spec}, namespace=NAMESPACE)
@@ -104,7 +107,8 @@ class People:
         if self.world.server.get("machinepools", name) is not None:
             return
         aws = {"region": "eu-west-1", "autoScalingGroupName": group or name}
-        wanted = {"aws": aws, "maxMachines": 4, "buffer": {"idle": idle, "scaleDownDelay": "0s"}, **spec}
+        wanted = {"aws": aws, "maxMachines": 4, "buffer": {"idle": idle, "scaleDownDelay": "0s"}}
+        wanted |= self._pools.get(name, {}) | spec
         self.world.server.create("machinepools", {"metadata": {"name": name}, "spec": wanted})
 
     def turn(self, pool: str, **spec: Any) -> None:

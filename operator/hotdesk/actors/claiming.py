@@ -13,6 +13,7 @@ from hotdesk.core import workspace_status
 from hotdesk.core.actions import CheckClaims, CheckSeat, ClaimSlots, PublishFound, Seat
 from hotdesk.core.lifecycle.keeping import owing
 from hotdesk.core.pool_facts import PoolFacts
+from hotdesk.core.usage import left_behind
 from hotdesk.ports import Conflict, HotdeskError, NotFound, Refused, Unanswered
 
 log = logging.getLogger(__name__)
@@ -184,8 +185,10 @@ class Claiming:
         now, spec = self._world.clock.now(), machine.spec
         left = [claim for claim in spec.claims if claim not in kept]
         owed = (*spec.owed, *owing(self._facts, left, now=now))
+        instance = self._facts.instances.get(machine.metadata.name)
+        used = (*spec.used, *left_behind(machine, instance, left, now=now, is_last=not kept))
         reap = None if kept else Reap(reason="Used", at=now)
-        return spec.model_copy(update={"claims": tuple(kept), "owed": owed, "reap": reap})
+        return spec.model_copy(update={"claims": tuple(kept), "owed": owed, "used": used, "reap": reap})
 
     async def _still_holds(self, claim: Claim, action: CheckClaims) -> bool:
         uid, name = claim.workspace.uid, action.machine.metadata.name

@@ -16,6 +16,7 @@ from hotdesk.actors.stats import ClaimLog
 from hotdesk.actors.troubles import Troubles
 from hotdesk.actors.world import World
 from hotdesk.core.actions import (
+    AccountFor,
     Action,
     AdoptInstance,
     ArchiveMachine,
@@ -37,6 +38,7 @@ from hotdesk.core.actions import (
     ProtectMembers,
     PublishFound,
     ReapMachine,
+    RecordUse,
     RegisterMachine,
     RepairGroup,
     ReportMachine,
@@ -84,8 +86,8 @@ class Effects:
     ) -> None:
         self.claims = ClaimLog()
         self.claiming = Claiming(facts, world, self.claims)
-        self.resting = Resting(facts, world)
-        self.keeping = Keeping(facts, world)
+        self.resting = Resting(facts, world, report=self.claiming.report)
+        self.keeping = Keeping(facts, world, report=self.claiming.report)
         self.machines = MachineRecords(facts, world)
         self.adopting = Adopting(facts, world)
         self.pool = PoolRecord(facts, world)
@@ -219,6 +221,8 @@ class Effects:
             case GuardInstance():
                 await self.changes.guard(action)
             case StopMachine() | FinishStop() | WakeMachine() | GiveUpStart() | ArchiveMachine() | SettleOwed():
+                return await self.resting.carry_out(action)
+            case RecordUse() | AccountFor():
                 return await self.resting.carry_out(action)
             case BackUp() | Restore() | FindFiles():
                 return await self.keeping.carry_out(action)

@@ -4,6 +4,7 @@ import logging
 from dataclasses import dataclass
 
 from hotdesk.actors.rereading import Rereader
+from hotdesk.actors.resting import Report
 from hotdesk.actors.world import World
 from hotdesk.api.v1alpha1 import (
     Backup,
@@ -13,7 +14,6 @@ from hotdesk.api.v1alpha1 import (
     RestoreFrom,
     Saved,
     Workspace,
-    WorkspaceStatus,
 )
 from hotdesk.core.actions import BackUp, FindFiles, Restore
 from hotdesk.core.backups import Kept, Stage
@@ -33,6 +33,7 @@ class Keeping:
 
     facts: PoolFacts
     world: World
+    report: Report
 
     async def carry_out(self, action: KeepAction) -> bool:
         """Advance one job; False says that it goes on, and should not be asked about again at once."""
@@ -79,7 +80,7 @@ class Keeping:
             status = told.not_restored(workspace, because=progress.message, now=now)
         else:
             return False
-        await self._tell(workspace, status)
+        await self.report(workspace, status)
         return progress.stage is Stage.DONE
 
     async def _find(self, action: FindFiles) -> bool:
@@ -90,9 +91,9 @@ class Keeping:
         record, problem = await self._found(workspace, source, pool.spec.backup)
         now = self.world.clock.now()
         if record is None:
-            await self._tell(workspace, told.not_restored(workspace, because=problem, now=now))
+            await self.report(workspace, told.not_restored(workspace, because=problem, now=now))
             return False
-        await self._tell(workspace, workspace.status.model_copy(update={"backup": record}))
+        await self.report(workspace, workspace.status.model_copy(update={"backup": record}))
         return True
 
     async def _found(
@@ -142,14 +143,6 @@ class Keeping:
                 uid=job.workspace.uid,
                 keep=keep,
             )
-
-    async def _tell(self, workspace: Workspace, status: WorkspaceStatus) -> None:
-        try:
-            written = await self.world.store.patch_workspace_status(workspace, status)
-            if written.metadata.uid in self.facts.workspaces:
-                self.facts.upsert_workspace(written)
-        except DOUBT as doubt:
-            await Rereader(self.facts, self.world.store).workspace(workspace, because=doubt)
 
 
 def _saved(action: BackUp, kept: Kept) -> Saved:

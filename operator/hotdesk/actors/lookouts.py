@@ -1,8 +1,9 @@
-"""Who looks at which AWS: one observer for all pools that share a region and credentials, one reader a queue."""
+"""Who looks where: one observer for the pools of a region and credentials, one reader a queue, one asker."""
 
 import asyncio
 
 from hotdesk.actors.announcing import Announcing, FindHome
+from hotdesk.actors.attending import Attending
 from hotdesk.actors.observer import Observer
 from hotdesk.actors.pool_actor import PoolActor
 from hotdesk.actors.world import World
@@ -19,6 +20,8 @@ class Lookouts:
         self._world = world
         self._announcing = Announcing(world, find_home)
         self._observers: dict[FleetKey, Observer] = {}
+        self._attending = Attending(world.signals, world.clock, world.pace) if world.signals is not None else None
+        self._is_attending = False
         self._looking: list[asyncio.Task[None]] = []
 
     def prepare(self, pool: MachinePool) -> None:
@@ -29,6 +32,7 @@ class Lookouts:
         """Have the pool's AWS looked at for the actor: at once, and from now on."""
         self.look_away(actor)
         self.listen(actor, pool)
+        self._attend(actor)
         actor.watcher = self._observer(pool.spec.aws)
         actor.watcher.watch(actor)
 
@@ -39,6 +43,8 @@ class Lookouts:
     def look_away(self, actor: PoolActor) -> None:
         """Have nothing looked at for the actor any more, and no queue read."""
         self._announcing.ignore(actor)
+        if self._attending is not None:
+            self._attending.leave(actor)
         if actor.watcher is not None:
             actor.watcher.unwatch(actor)
             actor.watcher = None
@@ -49,6 +55,14 @@ class Lookouts:
         for task in self._looking:
             task.cancel()
         await asyncio.gather(*self._looking, return_exceptions=True)
+
+    def _attend(self, actor: PoolActor) -> None:
+        if self._attending is None:
+            return
+        if not self._is_attending:
+            self._is_attending = True
+            self._looking.append(asyncio.get_running_loop().create_task(self._attending.run(), name="attend"))
+        self._attending.attend(actor)
 
     def _observer(self, aws: Aws) -> Observer:
         key = (aws.region, aws.endpoint_url, aws.role_arn)

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from hotdesk.actors.world import World
-from hotdesk.core.facts import Group, Instance, InstanceState, LaunchFailure, Observation
+from hotdesk.core.facts import Group, Instance, InstanceState, LaunchFailure, Leftover, Observation
 from hotdesk.core.tags import POOL_TAG
 from hotdesk.ports import Fleet, HotdeskError, NotFound
 
@@ -74,11 +74,14 @@ class _Schedule:
     policies: tuple[str, ...] = ()
     asked_policies: float = _NEVER
     asked_failures: float = _NEVER
+    leftovers: tuple[Leftover, ...] = ()
+    asked_leftovers: float = _NEVER
 
 
 _LARGE = 500  # members; larger groups are looked at less often. 1,000 members cost 15 ms of CPU to parse
 _BROAD = 500  # instances; of more, all are looked at less often. 1,000 instances cost 150 ms of CPU to parse
 _POLICIES_EVERY = 60.0  # seconds
+_LEFTOVERS_EVERY = 3600.0  # seconds
 _FAILURES_EVERY = 3.0  # seconds
 _FIRST_SHORTAGE = timedelta(minutes=5)  # how far back to ask if the group was never seen full
 
@@ -120,6 +123,7 @@ class Observer:
             if due:
                 try:
                     await self._look(due)
+                    await self._ask_for_leftovers(due)
                 except Exception:
                     # An answer that nobody expected must not end the looking; the next one may be better.
                     log.exception("a look at AWS failed")
@@ -183,6 +187,7 @@ class Observer:
                     complete=schedule in complete,
                     failures=schedule.failures,
                     scaling_policies=schedule.policies,
+                    leftovers=schedule.leftovers,
                 ),
             )
             if refusal is not None:  # the look is good all the same; only reasons are missing
@@ -204,6 +209,18 @@ class Observer:
         if missing:
             found |= await self._fleet.describe_instances(missing)
         return found
+
+    async def _ask_for_leftovers(self, schedules: list[_Schedule]) -> None:
+        """Ask now and then what disks nobody uses; nothing depends on the answer, so a refusal is nothing to tell."""
+        now = self._world.clock.monotonic()
+        for schedule in schedules:
+            if now - schedule.asked_leftovers < _LEFTOVERS_EVERY:
+                continue
+            schedule.asked_leftovers = now
+            try:
+                schedule.leftovers = tuple(await self._fleet.describe_leftovers(pool=schedule.subject.name))
+            except HotdeskError as error:
+                log.info("disks were not looked at: %s", error, extra={"pool": schedule.subject.name})
 
     async def _ask_why_short(
         self,

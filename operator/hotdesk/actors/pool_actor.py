@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -16,8 +17,9 @@ from hotdesk.core.announcements import Announcement
 from hotdesk.core.buffer import schedule_fault
 from hotdesk.core.capacity import Rise
 from hotdesk.core.eligibility import Surroundings
-from hotdesk.core.evidence import Evidence
+from hotdesk.core.evidence import Evidence, Question
 from hotdesk.core.facts import Group, Instance, Observation
+from hotdesk.core.lifecycle.asking import plan_questions
 from hotdesk.core.planner import Memory
 from hotdesk.core.pool_facts import PoolFacts
 from hotdesk.core.securing import claimed_at
@@ -152,11 +154,16 @@ class PoolActor:
         """Return a machine's record, and what EC2 last showed of it."""
         return self.facts.machines.get(name), self.facts.instances.get(name)
 
-    def take_evidence(self, evidence: Evidence) -> None:
-        """Take in what a machine answered when it was asked who is at work."""
-        self.facts.life.evidence[evidence.machine] = evidence
-        for uid in self.facts.seats.get(evidence.machine, ()):
-            self.facts.life.stir(uid)
+    def questions(self, now: datetime) -> Sequence[Question]:
+        """Return which machines may be asked who is at work there."""
+        return tuple(plan_questions(self.facts, now=now))
+
+    def take_evidence(self, evidence: Sequence[Evidence]) -> None:
+        """Take in what machines answered when they were asked who is at work."""
+        for answer in evidence:
+            self.facts.life.evidence[answer.machine] = answer
+            for uid in self.facts.seats.get(answer.machine, ()):
+                self.facts.life.stir(uid)
         self._news.set()
 
     @property
@@ -258,6 +265,7 @@ class PoolActor:
             return _AT_REST.total_seconds()
         now = self._world.clock.now()
         self.facts.life.uptime = timedelta(seconds=self._world.clock.monotonic())
+        self.facts.turn(now)
         if self._effects.may_claim():
             for claim in seating.plan_claims(self.facts, now=now):
                 self._effects.start(claim)

@@ -12,6 +12,7 @@ from hotdesk.core.actions import ForgetMachine, ReapMachine, RegisterMachine, Re
 from hotdesk.core.machines import BootRecord
 from hotdesk.core.planner import FINALIZER
 from hotdesk.core.pool_facts import PoolFacts
+from hotdesk.core.usage import left_behind
 from hotdesk.ports import Conflict, NotFound, Refused, Unanswered
 
 log = logging.getLogger(__name__)
@@ -58,11 +59,14 @@ class MachineRecords:
 
     async def reap(self, action: ReapMachine) -> None:
         """Decide for good that a machine ends; the compare-and-swap fails if somebody has claimed it meanwhile."""
-        name = action.machine.metadata.name
-        reap = Reap(reason=action.reason, at=self.world.clock.now())
+        machine, now = action.machine, self.world.clock.now()
+        name, spec = machine.metadata.name, machine.spec
+        used = left_behind(machine, self.facts.instances.get(name), spec.claims, now=now, is_last=True)
+        after = {"claims": (), "used": (*spec.used, *used), "reap": Reap(reason=action.reason, at=now)}
         self.facts.begin_claim(name, ())
         try:
-            self.facts.upsert_machine(await self.world.store.patch_machine(action.machine, claims=(), reap=reap))
+            written = await self.world.store.patch_machine_spec(machine, spec.model_copy(update=after))
+            self.facts.upsert_machine(written)
             log.info("machine reaped", extra={"machine": name, "reason": action.reason, "pool": self.facts.name})
         except DOUBT as doubt:
             await self._reread(name, doubt)

@@ -1,22 +1,35 @@
 """Deciding that machines rest, wake, or go: each a compare-and-swap on the Machine, after a look past every cache."""
 
 import logging
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from hotdesk.actors.rereading import Rereader
 from hotdesk.actors.world import World
-from hotdesk.api.v1alpha1 import Machine, MachineSpec, Reap, Stop, Workspace
-from hotdesk.core.actions import ArchiveMachine, FinishStop, GiveUpStart, SettleOwed, StopMachine, WakeMachine
+from hotdesk.api.v1alpha1 import Machine, MachineSpec, Reap, Stop, Workspace, WorkspaceStatus
+from hotdesk.core.actions import (
+    AccountFor,
+    ArchiveMachine,
+    FinishStop,
+    GiveUpStart,
+    RecordUse,
+    SettleOwed,
+    StopMachine,
+    WakeMachine,
+)
 from hotdesk.core.lifecycle.idleness import Due
 from hotdesk.core.lifecycle.phases import verdict_on
 from hotdesk.core.pool_facts import PoolFacts
 from hotdesk.core.terms import wants_machine
+from hotdesk.core.usage import interval_of, usage_after
 from hotdesk.ports import Conflict, NotFound, Refused, Unanswered
 
 log = logging.getLogger(__name__)
 
-RestAction = StopMachine | FinishStop | WakeMachine | GiveUpStart | ArchiveMachine | SettleOwed
+Report = Callable[[Workspace, WorkspaceStatus], Awaitable[None]]
+"""Writes a workspace's status, and reads it anew where the answer leaves a doubt."""
+RestAction = StopMachine | FinishStop | WakeMachine | GiveUpStart | ArchiveMachine | SettleOwed | RecordUse | AccountFor
 _TICK = timedelta(microseconds=1)
 DOUBT = (Conflict, NotFound, Refused, Unanswered)
 
@@ -31,6 +44,7 @@ class Resting:
 
     facts: PoolFacts
     world: World
+    report: Report
 
     async def carry_out(self, action: RestAction) -> bool:
         """Carry out one decision; False says that it was not to be, and should not be repeated at once."""
@@ -46,6 +60,12 @@ class Resting:
                 return await self._swap(action.machine, {"stop": stop}, "machine cannot be started")
             case ArchiveMachine():
                 return await self._archive(action)
+            case RecordUse():
+                return await self._swap(
+                    action.machine, {"used": action.spec.used, "claims": action.spec.claims}, "use ended"
+                )
+            case AccountFor():
+                return await self._account(action)
             case SettleOwed():
                 return await self._swap(action.machine, {"owed": ()}, "machine owes nothing any more")
 
@@ -79,6 +99,24 @@ class Resting:
                 return False
         reap = Reap(reason="Archived", at=self.world.clock.now())
         return await self._swap(machine, {"claims": (), "reap": reap}, "machine archived")
+
+    async def _account(self, action: AccountFor) -> bool:
+        """Account for time used: the ledger first, then its workspace, then the record; each step may be repeated."""
+        machine = action.machine
+        for used in action.ended:
+            interval = interval_of(machine, used)
+            if interval is None:
+                continue
+            kept = await self.world.ledger.write(interval) if self.world.ledger is not None else interval
+            workspace = self.facts.workspaces.get(used.workspace.uid)
+            if workspace is not None:
+                usage = usage_after(workspace.status.usage, kept)
+                await self.report(workspace, workspace.status.model_copy(update={"usage": usage}))
+                told = self.facts.workspaces.get(used.workspace.uid)
+                if told is not None and told.status.usage != usage:
+                    return False  # it changed meanwhile: again, from what it says now
+        left = tuple(used for used in machine.spec.used if used not in action.ended)
+        return await self._swap(machine, {"used": left}, "use accounted for")
 
     async def _fresh(self, machine: Machine, uid: str) -> Workspace | None:
         """Read a workspace past every cache; None if it is gone, or does not sit on this machine."""

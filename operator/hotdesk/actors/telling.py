@@ -5,8 +5,8 @@ from collections.abc import Iterable
 
 from hotdesk.api.v1alpha1 import Machine, MachinePool, Workspace
 from hotdesk.core.notices import Notice
-from hotdesk.core.pool_notices import notices_of_machine, notices_of_pool
-from hotdesk.core.workspace_notices import notices_of
+from hotdesk.core.notices.pools import notices_of_machine, notices_of_pool
+from hotdesk.core.notices.workspaces import notices_of
 from hotdesk.ports import Clock, Notifier
 
 log = logging.getLogger(__name__)

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from hotdesk.actors.gate import Gate, OpenGate
 from hotdesk.actors.telling import Silence, Teller
-from hotdesk.ports import Clock, Fleets, Metrics, Notifier, Prober, Store
+from hotdesk.ports import Clock, Fleets, Ledger, Metrics, Notifier, Prober, Signals, Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +36,8 @@ class World:
     pace: Pace
     gate: Gate = field(default_factory=OpenGate)
     notifier: Notifier = field(default_factory=Silence)
+    signals: Signals | None = None  # None: nobody is asked who is at work
+    ledger: Ledger | None = None  # None: time used is told to workspaces alone
 
     @property
     def teller(self) -> Teller:

@@ -8,16 +8,17 @@ from hotdesk.api.v1alpha1 import (
     Machine,
     MachinePool,
     MachinePoolStatus,
+    MachineSpec,
     MachineStatus,
     Readiness,
     ReapReason,
     StopReason,
+    Used,
     Workspace,
 )
 from hotdesk.api.v1alpha1 import WorkspaceStatus as Status
 from hotdesk.core.backups import BackupJob, RestoreJob
 from hotdesk.core.facts import Instance
-from hotdesk.core.usage import Interval
 
 Key = tuple[str, ...]
 
@@ -97,7 +98,6 @@ class ReportWorkspace:
 
     workspace: Workspace
     status: Status
-    interval: Interval | None = None  # time used that ends with this: it goes into the ledger first
 
     @property
     def key(self) -> Key:
@@ -400,9 +400,35 @@ class ArchiveMachine:
 
 @dataclass(frozen=True, slots=True)
 class SettleOwed:
-    """Take what a machine owed off its record, as it is saved or lost; the time used goes into the ledger first."""
+    """Take what a machine owed off its record: it is saved, or lost with the machine."""
 
     machine: Machine
+
+    @property
+    def key(self) -> Key:
+        """One write to a machine at a time."""
+        return "machine", self.machine.metadata.name
+
+
+@dataclass(frozen=True, slots=True)
+class RecordUse:
+    """Put on a machine's record when its run has ended for those who used it."""
+
+    machine: Machine
+    spec: MachineSpec
+
+    @property
+    def key(self) -> Key:
+        """One write to a machine at a time."""
+        return "machine", self.machine.metadata.name
+
+
+@dataclass(frozen=True, slots=True)
+class AccountFor:
+    """Write time used into the ledger and tell its workspaces, then take it off the machine's record."""
+
+    machine: Machine
+    ended: tuple[Used, ...]
 
     @property
     def key(self) -> Key:
@@ -515,6 +541,8 @@ Action = (
     | GiveUpStart
     | ArchiveMachine
     | SettleOwed
+    | RecordUse
+    | AccountFor
     | StopInstance
     | StartInstance
     | GuardInstance

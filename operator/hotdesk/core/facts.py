@@ -91,6 +91,14 @@ class LaunchFailure:
 
 
 @dataclass(frozen=True, slots=True)
+class Leftover:
+    """A volume that is attached to nothing, or a snapshot that failed, with the pool's tag."""
+
+    id: str
+    created_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class Observation:
     """One look at a pool's group and instances.
 
@@ -106,3 +114,4 @@ class Observation:
     complete: bool = False
     failures: tuple[LaunchFailure, ...] = ()
     scaling_policies: tuple[str, ...] = ()
+    leftovers: tuple[Leftover, ...] = ()  # as last asked for, which is seldom

@@ -18,6 +18,7 @@ from hotdesk.core.tags import holders_of
 
 OLD_ENOUGH: Final = timedelta(minutes=15)
 LOOKS: Final = 3
+_UNUSED_FOR: Final = timedelta(hours=1)
 _NAMED: Final = 5
 
 LeakAction = AdoptInstance | CondemnInstance
@@ -55,8 +56,24 @@ def found(facts: PoolFacts, *, now: datetime) -> tuple[Leak, ...]:
     return tuple(_judged(facts, instance) for instance in leaked)
 
 
-def message_of(leaks: tuple[Leak, ...]) -> str:
-    """Say which instances leaked, and what to do."""
+def disks(facts: PoolFacts, *, now: datetime) -> tuple[str, ...]:
+    """Return the volumes and snapshots that have been of no use for long; a restore uses a new volume in minutes."""
+    seen = facts.observation.leftovers if facts.observation is not None else ()
+    return tuple(sorted(one.id for one in seen if one.created_at is None or now - one.created_at >= _UNUSED_FOR))
+
+
+def message_of(leaks: tuple[Leak, ...], unused: tuple[str, ...] = ()) -> str:
+    """Say what leaked, and what to do."""
+    return " ".join([*([_of_instances(leaks)] if leaks else []), *([_of_disks(unused)] if unused else [])])
+
+
+def _of_disks(unused: tuple[str, ...]) -> str:
+    more = f" and {len(unused) - _NAMED} more" if len(unused) > _NAMED else ""
+    named = ", ".join(unused[:_NAMED])
+    return f"Volumes that are attached to nothing, or snapshots that failed: {named}{more}. Delete them."
+
+
+def _of_instances(leaks: tuple[Leak, ...]) -> str:
     named = "; ".join(f"{leak.name} ({leak.why})" for leak in leaks[:_NAMED])
     more = f"; and {len(leaks) - _NAMED} more" if len(leaks) > _NAMED else ""
     kept = "" if all(leak.may_end for leak in leaks) else ", which ends those that no workspace claims"

@@ -66,7 +66,8 @@ def plan_records(facts: PoolFacts) -> Iterator[RegisterMachine | ForgetMachine]:
         member = facts.members[name]
         yield RegisterMachine(name=name, zone=member.zone, slots=facts.slots_per_machine)
     for name in facts.by_standing[Standing.GONE]:
-        if not facts.machines[name].spec.claims and not facts.machines[name].spec.owed:
+        spec = facts.machines[name].spec
+        if not (spec.claims or spec.owed or spec.used):
             yield ForgetMachine(machine=facts.machines[name])
     for name in facts.by_standing[Standing.STRAY] if is_deleted(facts) else ():
         if not is_ours(facts, facts.instances[name]):

@@ -18,7 +18,7 @@ from hotdesk.core import (
 from hotdesk.core.actions import Action, HoldPool, LetPoolGo, ReportPool
 from hotdesk.core.capacity import Rise, Sizing
 from hotdesk.core.facts import LaunchFailure
-from hotdesk.core.lifecycle import keeping, phases, power
+from hotdesk.core.lifecycle import accounting, keeping, phases, power
 from hotdesk.core.machines import BootRecord
 from hotdesk.core.pool_facts import PoolFacts
 from hotdesk.core.pool_status import PoolReport, Trouble
@@ -77,6 +77,7 @@ def plan_upkeep(facts: PoolFacts, memory: Memory, *, now: datetime) -> Upkeep:
         if facts.pool is not None and not facts.pool.spec.paused:
             actions += phases.plan_lives(facts, now=now)
             actions += leaks.plan_leaks(facts, now=now)
+        actions += accounting.plan_accounting(facts, now=now)
     if _may_change_aws(facts):
         actions += power.plan_power(facts, ready=memory.ready, now=now)
         actions += keeping.plan_keeping(facts)
@@ -96,6 +97,7 @@ def plan_upkeep(facts: PoolFacts, memory: Memory, *, now: datetime) -> Upkeep:
         capacity_call=memory.capacity_call,
         quarantine=_quarantine(facts, memory),
         leaked=leaked,
+        unused_disks=leaks.disks(facts, now=now),
     )
     actions += _pool_actions(facts, report, now=now)
     return Upkeep(

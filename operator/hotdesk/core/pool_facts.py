@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -17,8 +18,11 @@ from hotdesk.core.queue import Ticket
 from hotdesk.core.quota import OwnerQuota, Rank
 from hotdesk.core.rest import is_moving
 from hotdesk.core.standing import NOTHING, Share, Standing, is_exposed, is_leaving, is_sharable, share_of, standing_of
+from hotdesk.core.stretches import Stretch, key_of, stretches_of
 from hotdesk.core.tags import GROUP_TAG, POOL_TAG, missing_tags
 from hotdesk.core.terms import wants_machine
+from hotdesk.core.today import is_counted
+from hotdesk.core.usage import is_accountable
 
 LOST = frozenset({Standing.LEAVING, Standing.GONE})
 _ENDING = LOST | {Standing.REAPING}
@@ -78,8 +82,12 @@ class PoolFacts:
     serving: set[str] = field(default_factory=set)  # UIDs that a claim under way will publish
     busy: set[str] = field(default_factory=set)  # machines that a claim under way writes to
     resting: Names = field(default_factory=Names)  # UIDs that have no machine and want none
+    asleep: dict[str, Obstacle] = field(default_factory=dict)  # by UID: has a stopped machine, and why it is not woken
+    ended: dict[str, Stretch] = field(default_factory=dict)  # by key: time on machines' records that has ended
+    accountable: Names = field(default_factory=Names)  # machines with time used that is not in the ledger yet
     life: LifeBook = field(default_factory=LifeBook)
     quota: OwnerQuota = field(init=False)
+    _stretches: dict[str, frozenset[str]] = field(default_factory=dict)  # by machine: keys of time it runs, or ran
     _shares: dict[str, Share] = field(default_factory=dict)
     _absences: dict[str, _Absence] = field(default_factory=dict)
     _arrivals: dict[str, _Arrival] = field(default_factory=dict)
@@ -92,6 +100,10 @@ class PoolFacts:
     def slots_per_machine(self) -> int:
         """Slots on machines launched now."""
         return self.pool.spec.slots_per_machine if self.pool is not None else 1
+
+    def turn(self, now: datetime) -> None:
+        """Let it be now: an owner may have used up its minutes of the day, or a new day begins."""
+        self._admit_all(self.quota.turn(now))
 
     # -- news of Kubernetes -----------------------------------------------------------------------------------------
 
@@ -108,7 +120,10 @@ class PoolFacts:
                 self._weigh(name)
         if before is None or pool is None or _rules(before) != _rules(pool):
             self.quota.limit(pool.spec.quota if pool is not None else None)
+            for name in self.machines:
+                self._clock(name)
             self._reconsider_everybody()
+        self._admit_all(self.quota.take_today(pool.status.today if pool is not None else None))
         if before is None or pool is None or _life(before) != _life(pool):
             for name in self.machines:
                 self._weigh(name)
@@ -145,6 +160,7 @@ class PoolFacts:
         self._arrivals.pop(uid, None)
         self.waiting.pop(uid, None)
         self.held.pop(uid, None)
+        self.asleep.pop(uid, None)
         self.unreported.discard(uid)
         self.resting.discard(uid)
         self.life.forget(uid)
@@ -326,10 +342,32 @@ class PoolFacts:
             is_out and after is Standing.CLAIMED and machine is not None and machine.status.in_group is not False,
         )
         _sort(self.life.moving, name, machine is not None and is_moving(machine, instance, self.pool))
+        _sort(self.accountable, name, machine is not None and is_accountable(machine, instance))
         for uid in self.seats.get(name, ()):
             self.life.stir(uid)
         self._add_up(name, machine, after)
+        self._clock(name)
         self._offer(name, machine, after)
+
+    def _clock(self, name: str) -> None:
+        """Keep for how long a machine runs, and ran, for its owners, where a quota asks for it."""
+        machine, known = self.machines.get(name), self._stretches.pop(name, frozenset[str]())
+        found: dict[str, Stretch] = {}
+        if machine is not None and self.observation is not None and self.quota.minutes.limit is not None:
+            seen = stretches_of(machine, self.instances.get(name), now=self.observation.started_at)
+            found = {stretch.key: stretch for stretch in seen}
+        if found:
+            self._stretches[name] = frozenset(found)
+        on_record = {key_of(machine, used) for used in machine.spec.used} if machine is not None else set[str]()
+        today = self.pool.status.today if self.pool is not None else None
+        for key in sorted(known - found.keys()):
+            self.ended.pop(key, None)
+            self._admit_all(self.quota.drop(key))
+        for key, stretch in found.items():
+            if key in on_record and stretch.until is not None:
+                self.ended[key] = stretch
+            if not is_counted(today, key):
+                self._admit_all(self.quota.put(stretch))
 
     def _add_up(self, name: str, machine: Machine | None, standing: Standing | None) -> None:
         share = share_of(
@@ -389,19 +427,34 @@ class PoolFacts:
         uid = workspace.metadata.uid
         self.waiting.pop(uid, None)
         self.held.pop(uid, None)
+        self.asleep.pop(uid, None)
         self.resting.discard(uid)
         is_leaving = workspace.metadata.deletion_timestamp is not None
         if uid in self.serving or workspace.status.machine is not None:
-            self._hold(uid)
+            self._settle_holding(workspace)
             if uid not in self.serving and not is_leaving:
                 self._settle_seated(workspace)
         elif is_leaving:
             self._admit_all(self.quota.leave(uid))
         elif not wants_machine(workspace) and not self._holders(uid):
             self.resting.add(uid)
-            self._admit_all(self.quota.leave(uid))
+            was_served = workspace.status.stopped_at is not None
+            owner = workspace.spec.owner
+            self._admit_all(self.quota.rest(uid, owner=owner) if was_served else self.quota.leave(uid))
         else:
             self._settle_asking(workspace)
+
+    def _settle_holding(self, workspace: Workspace) -> None:
+        """Count a workspace that has a machine: it runs or is about to, rests, or asks to be woken."""
+        uid, owner = workspace.metadata.uid, workspace.spec.owner
+        machine = self.machines.get(workspace.status.machine or "")
+        is_stopped = machine is not None and machine.spec.stop is not None and machine.status.phase == "Stopped"
+        if uid in self.serving or not is_stopped:
+            self._hold(uid)
+        elif wants_machine(workspace):
+            self._admit_all({uid} | self.quota.ask(self._rank(workspace, is_new=False), owner=owner))
+        else:
+            self._admit_all(self.quota.rest(uid, owner=owner))
 
     def _settle_seated(self, workspace: Workspace) -> None:
         self.unsettled_workspaces.add(workspace.metadata.uid)
@@ -417,19 +470,27 @@ class PoolFacts:
             self.held[uid] = obstacle
             self._admit_all(self.quota.leave(uid))
             return
-        rank = Rank(
-            is_new=not holders,
+        rank = self._rank(workspace, is_new=not holders)
+        self._admit_all({uid} | self.quota.ask(rank, owner=workspace.spec.owner))
+
+    def _rank(self, workspace: Workspace, *, is_new: bool) -> Rank:
+        uid = workspace.metadata.uid
+        return Rank(
+            is_newcomer=workspace.status.stopped_at is None,
+            is_new=is_new,
             created_at=created_at(workspace),
             version=self._arrivals[uid].version,
             uid=uid,
         )
-        self._admit_all({uid} | self.quota.ask(rank, owner=workspace.spec.owner))
 
-    def _admit_all(self, uids: Iterable[str]) -> None:
+    def _admit_all(self, uids: AbstractSet[str]) -> None:
         """Sort workspaces that nothing but the quota may keep from being served."""
-        for uid in sorted(uids):
+        for uid in sorted((uids & self.workspaces.keys()) - self.serving):
             self.waiting.pop(uid, None)
             self.held.pop(uid, None)
+            if self.workspaces[uid].status.machine is not None:
+                self._let_wake(uid)
+                continue
             obstacle, holders = self.quota.obstacle(uid), self._holders(uid)
             self.unsettled_machines |= Names(sorted(holders))
             if obstacle is not None:
@@ -438,6 +499,15 @@ class PoolFacts:
                 self.waiting[uid] = self._ticket(self.workspaces[uid])
             if obstacle is not None or not holders:
                 self.unreported.add(uid)
+
+    def _let_wake(self, uid: str) -> None:
+        """Let a workspace with a stopped machine be woken, unless the quota keeps it from that."""
+        obstacle = self.quota.obstacle(uid)
+        if obstacle is None:
+            self.asleep.pop(uid, None)
+        else:
+            self.asleep[uid] = obstacle
+        self.life.stir(uid)
 
     def _hold(self, uid: str) -> None:
         """Count a workspace that has a machine, or is getting one, with those of its owner."""

@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from hotdesk.api.conditions import Condition, ConditionStatus, set_condition
-from hotdesk.api.v1alpha1 import CapacityCall, ClaimStats, MachinePool, MachinePoolStatus
+from hotdesk.api.v1alpha1 import CapacityCall, ClaimStats, MachinePool, MachinePoolStatus, Today
 from hotdesk.core import leaks
 from hotdesk.core.capacity import Sizing
 from hotdesk.core.facts import FailureCause, LaunchFailure
 from hotdesk.core.leaks import Leak
 from hotdesk.core.pool_facts import PoolFacts
+from hotdesk.core.today import today_after
 
 _NAMED_HOLDERS = 5
 _HEARD = "InterruptionsHeard"
@@ -44,6 +45,7 @@ class PoolReport:
     capacity_call: CapacityCall | None
     queue_troubles: tuple[Trouble, ...] = ()  # why the queue of interruptions cannot be read
     leaked: tuple[Leak, ...] = ()
+    unused_disks: tuple[str, ...] = ()
     quarantine: str | None = None  # why broken machines are not replaced at once
 
 
@@ -76,8 +78,17 @@ def status_of(pool: MachinePool, facts: PoolFacts, report: PoolReport, *, now: d
         selector=f"hotdesk.dev/pool={pool.metadata.name}",
         claims=report.stats,
         capacity_call=report.capacity_call,
+        today=_today(pool, facts, now=now),
         conditions=conditions,
     )
+
+
+def _today(pool: MachinePool, facts: PoolFacts, *, now: datetime) -> Today | None:
+    """Return what owners have used today, in a pool with a daily quota."""
+    quota = pool.spec.quota
+    if quota is None or quota.max_minutes_per_owner_per_day is None:
+        return None
+    return today_after(pool.status.today, facts.ended.values(), now=now)
 
 
 Verdict = tuple[ConditionStatus, str, str]
@@ -137,8 +148,8 @@ def _interruptions_heard(pool: MachinePool, report: PoolReport) -> Verdict | Non
 
 
 def _no_leaks(facts: PoolFacts, report: PoolReport) -> Verdict:
-    if report.leaked:
-        return "False", "LeaksFound", leaks.message_of(report.leaked)
+    if report.leaked or report.unused_disks:
+        return "False", "LeaksFound", leaks.message_of(report.leaked, report.unused_disks)
     if not facts.is_surveyed:
         return "Unknown", "NotObserved", "The pool's instances were not looked at yet."
     return "True", "NoneFound", "Every instance that carries the pool's tag is known."

@@ -145,10 +145,13 @@ class OwnerQuota:
         return {other for name, use in uses.items() for other in self._redraw(name, use=use)} - {uid}
 
     def _redraw_all(self, names: set[str]) -> set[str]:
-        """Draw anew for owners who have used up their minutes, or may go on; all who ask are told so."""
+        """Draw anew for owners who have used up their minutes, or may go on; that matters to all who run or ask."""
+        concerned: set[str] = set()
         for name in names & self._owners.keys():
-            self._draw(name, self._owners[name])
-        return {rank.uid for name in names & self._owners.keys() for rank in self._owners[name].asking}
+            owner = self._owners[name]
+            self._draw(name, owner)
+            concerned |= owner.running | {rank.uid for rank in owner.asking}
+        return concerned
 
     def _redraw(self, name: str, *, use: tuple[int, int]) -> set[str]:
         owner = self._owners[name]

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, time, timedelta
 
 from hotdesk.api.v1alpha1 import Machine, Used
 from hotdesk.core.facts import Instance
-from hotdesk.core.usage import run_end, start_of
+from hotdesk.core.usage import run_end, used_of, with_ends
 
 DAY = timedelta(days=1)
 
@@ -22,21 +22,14 @@ class Stretch:
 
 
 def stretches_of(machine: Machine, instance: Instance | None, *, now: datetime) -> Iterator[Stretch]:
-    """Yield what a machine's record says: what it has still to account for, and the claims it runs for."""
-    ended_at = run_end(machine, instance, now=now)
-    last: dict[int, datetime] = {}  # by slot: what was used up to then is not used once more
-    for used in machine.spec.used:
-        end = used.until or ended_at
-        if end is not None:
-            last[used.slot] = max(end, last.get(used.slot, end))
-        yield Stretch(key_of(machine, used), used.owner, used.since, end)
-    is_closed = machine.spec.stop is not None and machine.spec.stop.final  # then `used` holds it
-    if instance is None or ended_at is not None or is_closed:
+    """Yield what a machine's record has still to account for, and since when it runs for its claims."""
+    spec = machine.spec if instance is None else with_ends(machine, instance, now=now)
+    for used in spec.used:
+        yield Stretch(key_of(machine, used), used.owner, used.since, used.until)
+    if instance is None or run_end(instance, now=now) is not None:
         return
-    for claim in machine.spec.claims:
-        since = start_of(claimed_at=claim.claimed_at, launched_at=instance.launched_at)
-        since = max(since, last.get(claim.slot, since))
-        yield Stretch(f"{machine.metadata.name}/{claim.slot}", claim.owner, since)
+    for claim in spec.claims:
+        yield Stretch(f"{machine.metadata.name}/{claim.slot}", claim.owner, used_of(machine, claim, instance).since)
 
 
 def key_of(machine: Machine, used: Used) -> str:

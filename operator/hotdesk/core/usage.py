@@ -1,10 +1,10 @@
 """Who used a machine, from when to when, and what that adds up to for its workspace."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
-from hotdesk.api.v1alpha1 import Claim, Machine, Usage, Used
+from hotdesk.api.v1alpha1 import Claim, Machine, MachineSpec, Usage, Used
 from hotdesk.core.facts import Instance, InstanceState
 
 _RUNS = frozenset({InstanceState.PENDING, InstanceState.RUNNING})
@@ -51,29 +51,17 @@ class Interval:
         return self.ended_at.astimezone(UTC).date()
 
 
-def start_of(*, claimed_at: datetime, launched_at: datetime | None) -> datetime:
-    """Return since when a claimed machine runs for its workspace: the claim, or the instance's latest start."""
-    return claimed_at if launched_at is None else max(claimed_at, launched_at)
-
-
-def end_of(*, told: datetime | None, seen: datetime) -> datetime:
-    """Return when a machine ceased to run: as EC2 tells it, else when it was first seen so.
+def run_end(instance: Instance, *, now: datetime) -> datetime | None:
+    """Return when the instance's latest run ended, as well as it is known now; None while it runs.
 
     EC2 tells the second at which the stop or termination was asked for, which is where it ends the bill; it says so to
-    whoever asks, so it is the same after a restart. It tells nothing of some interruptions: then `seen` has to be
-    stored (Machine.status.stoppedAt, Used.until) before anything is made of it.
+    whoever asks, so it is the same after a restart. It tells nothing of some interruptions: then it is now, when it is
+    first seen so, and the next look would say something else: put it on record first, see `with_ends`.
     """
-    return seen if told is None else min(told, seen)
-
-
-def run_end(machine: Machine, instance: Instance | None, *, now: datetime) -> datetime | None:
-    """Return when the machine's latest run ended, as well as it is known now; None while it runs."""
-    if instance is None or instance.state in _RUNS:
+    if instance.state in _RUNS:
         return None
-    stop, stopped_at = machine.spec.stop, machine.status.stopped_at
-    if stop is None or stopped_at is None or stopped_at < stop.at:  # it is of an earlier stop
-        stopped_at = None
-    return end_of(told=instance.ended_at, seen=stopped_at or now)
+    end = instance.ended_at or now
+    return end if instance.launched_at is None else max(end, instance.launched_at)
 
 
 def claim_time(usage: Usage | None, *, now: datetime) -> datetime:
@@ -87,41 +75,72 @@ def claim_time(usage: Usage | None, *, now: datetime) -> datetime:
 
 
 def used_of(machine: Machine, claim: Claim, instance: Instance | None) -> Used:
-    """Return what a machine that ceases to run for a claim has to remember of it."""
+    """Return since when a machine runs for a claim: its latest start, or the claim if that came later."""
     launched_at = machine.status.launched_at if instance is None else instance.launched_at
-    since = start_of(claimed_at=claim.claimed_at, launched_at=launched_at)
+    since = claim.used_until or claim.claimed_at
+    if launched_at is not None:
+        since = max(since, launched_at)
     return Used(slot=claim.slot, workspace=claim.workspace, owner=claim.owner, since=since)
 
 
-def used_before_start(
-    machine: Machine, instance: Instance, usages: Mapping[str, Usage | None], *, now: datetime
+def with_ends(machine: Machine, instance: Instance, *, now: datetime) -> MachineSpec:
+    """Return the spec as it must be stored once a machine is seen not running, before anything else is done to it.
+
+    Starting or terminating it makes EC2 forget when it ended. The run of each claim is put on record, whoever ended it.
+    """
+    spec, end = machine.spec, run_end(instance, now=now)
+    if end is None:
+        return spec
+    used = [one if one.until is not None else _closed(one, end) for one in spec.used]
+    claims: list[Claim] = []
+    for claim in spec.claims:
+        if not _is_on_record(claim, instance):
+            used.append(_closed(used_of(machine, claim, instance), end))
+            claim = claim.model_copy(update={"used_until": end})  # noqa: PLW2901
+        claims.append(claim)
+    return spec.model_copy(update={"used": tuple(used), "claims": tuple(claims)})
+
+
+def closed_by(machine: Machine, end: datetime) -> MachineSpec:
+    """Return the spec of a machine that EC2 does not know any more: whatever had not ended has by then."""
+    used = [one if one.until is not None else _closed(one, end) for one in machine.spec.used]
+    open_ = [claim for claim in machine.spec.claims if claim.used_until is None]
+    used += [_closed(used_of(machine, claim, None), end) for claim in open_]
+    claims = tuple(c if c not in open_ else c.model_copy(update={"used_until": end}) for c in machine.spec.claims)
+    return machine.spec.model_copy(update={"used": tuple(used), "claims": claims})
+
+
+def left_behind(
+    machine: Machine, instance: Instance | None, left: Iterable[Claim], *, now: datetime, is_last: bool
 ) -> tuple[Used, ...]:
-    """Return `spec.used` as it must be stored before a stopped machine is started: its run keeps its own end.
+    """Return what a machine has to remember of claims that go, beyond what is on its record.
 
-    A run that nobody decided to end, since its user switched the machine off, is added; `usages` are those of the
-    machine's workspaces, by UID, and tell which run is counted already.
+    Where they were the last ones the time runs on until the machine does not: its end is put on record then.
     """
-    end = run_end(machine, instance, now=now)
-    if end is None:
-        return machine.spec.used
-    closed = [used if used.until is not None else used.model_copy(update={"until": end}) for used in machine.spec.used]
-    known = {(used.slot, used.since) for used in closed}
-    for claim in machine.spec.claims:
+    remembered: list[Used] = []
+    for claim in left:
+        if instance is not None and instance.state not in _RUNS:
+            if not _is_on_record(claim, instance):
+                end = run_end(instance, now=now) or now
+                remembered.append(_closed(used_of(machine, claim, instance), end))
+            continue
         used = used_of(machine, claim, instance)
-        usage = usages.get(claim.workspace.uid)
-        is_counted = usage is not None and usage.last_interval is not None and usage.last_interval >= used.since
-        if (used.slot, used.since) not in known and not is_counted:
-            closed.append(used.model_copy(update={"until": max(used.since, end)}))
-    return tuple(closed)
+        remembered.append(used if is_last else _closed(used, now))
+    return tuple(remembered)
 
 
-def interval_of(machine: Machine, used: Used, *, ended_at: datetime | None = None) -> Interval | None:
-    """Return the interval that a machine has to account for, or None while it has not ended.
+def is_accountable(machine: Machine, instance: Instance | None) -> bool:
+    """Tell whether a machine has time to account for, or its record lacks the end of a run."""
+    if machine.spec.used:
+        return True
+    if instance is None or instance.state in _RUNS:
+        return False
+    return any(not _is_on_record(claim, instance) for claim in machine.spec.claims)
 
-    `ended_at` is the end of the machine's present run, see `end_of`; an end that the machine remembers comes first.
-    """
-    end = used.until or ended_at
-    if end is None:
+
+def interval_of(machine: Machine, used: Used) -> Interval | None:
+    """Return the interval that a machine has to account for, or None while its end is not on record."""
+    if used.until is None:
         return None
     status = machine.status
     return Interval(
@@ -133,7 +152,7 @@ def interval_of(machine: Machine, used: Used, *, ended_at: datetime | None = Non
         machine=machine.metadata.name,
         slot=used.slot,
         started_at=used.since,
-        ended_at=max(used.since, end),
+        ended_at=used.until,
         instance_type=status.instance_type or "",
         zone=status.zone or "",
         spot=status.lifecycle == "spot",
@@ -155,6 +174,17 @@ def usage_after(usage: Usage | None, *intervals: Interval) -> Usage:
                 last_interval=interval.started_at,
             )
     return total
+
+
+def _is_on_record(claim: Claim, instance: Instance) -> bool:
+    """Tell whether the latest run of a machine that does not run is on record for a claim."""
+    until, launched_at = claim.used_until, instance.launched_at
+    return until is not None and (launched_at is None or launched_at <= until)
+
+
+def _closed(used: Used, end: datetime) -> Used:
+    """Return it with its end; a claim from a clock that was ahead began no later than that."""
+    return used.model_copy(update={"since": min(used.since, end), "until": end})
 
 
 def _whole_seconds(length: timedelta) -> int:

@@ -7,7 +7,7 @@ from typing import Protocol
 from hotdesk.api.v1alpha1 import Backup
 from hotdesk.core.announcements import Announcement
 from hotdesk.core.backups import BackupJob, BackupProgress, Kept, RestoreJob, RestoreProgress
-from hotdesk.core.facts import Group, Instance, InstanceState, LaunchFailure
+from hotdesk.core.facts import Group, Instance, InstanceState, LaunchFailure, Leftover
 from hotdesk.core.usage import Interval
 
 
@@ -35,6 +35,9 @@ class Fleet(Protocol):
 
     async def describe_scaling_policies(self, *, group: str) -> Sequence[str]:
         """Names of the scaling policies that somebody attached to the group."""
+
+    async def describe_leftovers(self, *, pool: str) -> Sequence[Leftover]:
+        """Volumes with the pool's tag that are attached to nothing, and snapshots with it that failed."""
 
     async def set_desired_capacity(self, *, group: str, desired: int) -> None:
         """Set desired capacity, absolute."""

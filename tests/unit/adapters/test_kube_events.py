@@ -260,6 +260,18 @@ async def test_what_is_refused_is_lost_alone(caplog):
     assert sum("may not create events" in line for line in caplog.messages) == 1  # said once, not each time
 
 
+@in_quick_time
+async def test_a_fault_of_ours_in_one_notice_does_not_end_the_others(caplog):
+    desk = Desk()
+    async with desk.at_work():
+        desk.events.tell(notice(0, message=None))
+        desk.events.tell(notice(1))
+        await passed(10)
+    assert desk.api.notes == ["Claimed 1."]
+    assert desk.counts == {"failed": 1, "told": 1}
+    assert "an Event was lost" in caplog.text
+
+
 def test_its_name_is_the_same_in_every_process():
     name = event_name(notice(key="2026-03-02T12:10:00Z", reason="StopWarning"))
     assert name == "ws-0.67d23992b39bf603"

@@ -1,22 +1,34 @@
 """Which changes are told, in which words; what is told once is not told again."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from factories import NOW, after, bound, machine, machine_id, pool, workspace
+from factories import NOW, after, bound, claim, machine, machine_id, pool, workspace
 from hotdesk.api.conditions import Condition
-from hotdesk.api.v1alpha1 import BackupRecord, Machine, MachinePool, MachinePoolStatus, Workspace, WorkspaceSpec
+from hotdesk.api.v1alpha1 import (
+    BackupRecord,
+    Machine,
+    MachinePool,
+    MachinePoolStatus,
+    Stop,
+    StopReason,
+    Workspace,
+    WorkspaceStatus,
+)
 from hotdesk.api.v1alpha1.lifecycle import Notifications, SecretKey, Webhook
 from hotdesk.api.v1alpha1.workspace import Next, QueuePosition
 from hotdesk.core import workspace_status
 from hotdesk.core.eligibility import Obstacle
+from hotdesk.core.lifecycle import told
 from hotdesk.core.notices import Notice
-from hotdesk.core.pool_notices import notices_of_machine, notices_of_pool
-from hotdesk.core.workspace_notices import notices_of
+from hotdesk.core.notices.pools import notices_of_machine, notices_of_pool
+from hotdesk.core.notices.workspaces import notices_of
+from hotdesk.core.terms import Terms
 
 HOOK = Webhook(url="https://example.org/hook", secret_ref=SecretKey(name="keys", key="hook"))
 TOLD = Notifications(webhook=HOOK)
@@ -71,6 +83,11 @@ def test_a_claim_is_told_with_the_machine_and_where_it_is():
 def test_a_claim_at_the_next_machine_is_another_notice():
     second = there("Running", claimed_at=after(60))
     assert only(QUEUED, RUNNING).id != only(QUEUED, second).id
+
+
+def test_the_same_machine_claimed_anew_is_told_again():
+    again = there("Running", claimed_at=after(60))
+    assert reasons(RUNNING, again) == ["Claimed"]
 
 
 def test_one_that_nobody_had_looked_at_is_told_as_a_new_one():
@@ -141,10 +158,6 @@ def test_a_deadline_is_warned_of_once_however_often_it_is_written():
     assert only(warned, later).id != only(planned, warned).id
 
 
-def test_archiving_is_warned_of_like_a_stop():
-    assert reasons(there("Stopped"), there("Stopped", next=due("Archive"))) == ["ArchiveWarning"]
-
-
 @pytest.mark.parametrize(
     ("before", "now", "reason", "is_sent"),
     [
@@ -174,20 +187,92 @@ def test_nothing_is_sent_where_the_pool_names_nobody():
     assert (notice.send_to, notice.pool) == (None, None)
 
 
-def test_a_stop_says_why_and_how_to_go_on():
-    why = condition("Ready", "False", "Idle", "nobody has worked here since 11:00")
-    message = only(there("Stopping"), there("Stopped", why, next=due("Archive", warned=None))).message
-    assert message == (
-        "Nobody has worked here since 11:00. The machine is stopped and its disk is kept, until it is archived at "
-        "2026-03-02 12:10 UTC. To go on working, open it again, or set the annotation "
-        "hotdesk.dev/wake-requested-at to the current time."
+def test_of_an_archive_that_lies_ahead_nobody_is_warned():
+    assert told_of(there("Stopped"), there("Stopped", next=due("Archive"))) == ()
+
+
+ALIVE = bound(machine=MACHINE, private_ip="10.0.0.1")
+RECORD = machine(claims=(claim(ALIVE),))
+
+
+def resting(reason: StopReason = "Idle", *, run_strategy: str = "OnDemand") -> tuple[Workspace, Workspace, Machine]:
+    """Return a workspace that runs, the same being stopped, and the record that says why."""
+    spec = ALIVE.spec.model_copy(update={"run_strategy": run_strategy})
+    alive = ALIVE.model_copy(update={"spec": spec})
+    record = RECORD.model_copy(update={"spec": RECORD.spec.model_copy(update={"stop": Stop(reason=reason, at=NOW)})})
+    return alive, workspace_with(alive, told.stopping(alive, machine=record, now=NOW)), record
+
+
+def workspace_with(of: Workspace, status: WorkspaceStatus) -> Workspace:
+    return of.model_copy(update={"status": status})
+
+
+def test_a_stop_is_told_with_its_cause_and_with_what_may_be_done_meanwhile():
+    alive, stopping, _ = resting()
+    assert only(alive, stopping).message == (
+        f"Machine {MACHINE} is being stopped, because nobody was active. "
+        "Whoever returns now has it started again as soon as it has stopped."
     )
 
 
-def test_who_wants_it_halted_is_not_told_to_open_it():
-    spec = WorkspaceSpec(pool="pool", owner="ada", run_strategy="Halted")
-    halted = there("Stopped").model_copy(update={"spec": spec})
-    assert "set spec.runStrategy to OnDemand" in only(there("Stopping"), halted).message
+def test_who_wants_it_halted_is_told_how_to_go_on():
+    alive, stopping, _ = resting("Halted", run_strategy="Halted")
+    assert only(alive, stopping).message.endswith("Set spec.runStrategy to OnDemand or Always to go on working.")
+
+
+@pytest.mark.parametrize("reason", ["Interrupted", "NoCapacity"])
+def test_a_machine_that_aws_takes_or_cannot_give_is_a_warning_that_says_what_becomes_of_the_files(reason):
+    alive, stopping, _ = resting(reason)
+    notice = only(alive, stopping)
+    assert (notice.reason, notice.is_warning, notice.send_to) == ("Interrupted", True, TOLD)
+    assert notice.message.endswith("go on to another machine.")
+
+
+def test_what_is_stopped_says_how_to_wake_it_and_until_when():
+    _, stopping, record = resting()
+    terms = Terms(idle_timeout=None, warn_before=timedelta(), retention=timedelta(days=1), max_lifetime=None)
+    stopped = workspace_with(stopping, told.stopped(stopping, machine=record, terms=terms, now=after(9)))
+    message = only(stopping, stopped).message
+    assert "hotdesk.dev/wake-requested-at" in message
+    assert message.endswith("It is archived at 2026-03-03 12:00 UTC unless it is woken before.")
+    assert only(stopping, stopped).send_to == TOLD
+
+
+def test_a_whole_life_is_told_step_by_step_and_no_step_twice():
+    _, stopping, record = resting()
+    terms = Terms(idle_timeout=None, warn_before=timedelta(), retention=None, max_lifetime=None)
+    stopped = workspace_with(stopping, told.stopped(stopping, machine=record, terms=terms, now=after(9)))
+    starting = workspace_with(stopped, told.starting(stopped, machine=record, now=after(20)))
+    running = workspace_with(starting, told.running(starting, machine=record, pool=POOL, now=after(30)))
+    archiving = workspace_with(stopped, told.archiving(stopped, now=after(40)))
+    archived = workspace_with(archiving, told.archived(archiving, now=after(50)))
+    steps = [ALIVE, stopping, stopped, starting, running]
+    assert [only(*pair).reason for pair in pairwise(steps)] == ["Stopping", "Stopped", "Woken", "Ready"]
+    assert [only(*pair).reason for pair in pairwise([stopped, archiving, archived])] == ["Archiving", "Archived"]
+    assert only(archiving, archived).send_to == TOLD
+
+
+def test_what_never_had_a_machine_is_sent_to_nobody_when_it_is_halted():
+    assert only(FRESH, workspace_with(FRESH, told.resting(FRESH, now=NOW))).send_to is None
+
+
+def test_what_was_lost_while_it_was_stopped_is_told_once_as_lost():
+    _, stopping, _ = resting()
+    lost = workspace_with(stopping, told.resting(stopping, now=NOW))
+    assert reasons(stopping, lost) == ["MachineLost"]
+
+
+def test_files_that_do_not_come_back_are_told_once_for_each_way_to_fail():
+    restoring = there("Restoring")
+
+    def failed(because: str) -> Workspace:
+        return workspace_with(restoring, told.not_restored(restoring, because=because, now=NOW))
+
+    notice = only(restoring, failed("command 1a is late"))
+    assert (notice.reason, notice.is_warning, notice.send_to) == ("RestoreFailed", True, TOLD)
+    assert notice.message == "The files are not back yet: command 1a is late. It is tried again."
+    assert told_of(failed("command 1a is late"), failed("command 2b is late")) == ()
+    assert reasons(failed("command 1a is late"), failed("the checksum is wrong")) == ["RestoreFailed"]
 
 
 def test_the_second_stop_is_another_notice_than_the_first():
@@ -209,7 +294,7 @@ def failing(message: str, reason: str = "BackupFailed") -> Workspace:
 def test_a_backup_that_fails_is_told_once_for_each_way_to_fail():
     notice = only(there("Stopped", stopped_at=NOW), failing("snapshot snap-0a1 failed"))
     assert (notice.reason, notice.is_warning, notice.send_to) == ("BackupFailed", True, TOLD)
-    assert notice.message.startswith("Snapshot snap-0a1 failed. The machine is kept until a backup succeeds")
+    assert notice.message == "Snapshot snap-0a1 failed. It is tried again."
     assert told_of(failing("snapshot snap-0a1 failed"), failing("snapshot snap-9b2 failed")) == ()
     assert reasons(failing("snapshot snap-0a1 failed"), failing("S3 refuses")) == ["BackupFailed"]
     assert reasons(failing("it failed"), failing("it failed", "AgentOffline")) == ["BackupFailed"]

@@ -2,16 +2,33 @@
 
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from factories import NOW, after, bound, claim, facts, machine, machine_id, pool, workspace
-from hotdesk.api.v1alpha1 import MachinePool, OwnerSeconds, Quota, Today, Workspace
+from factories import NOW, after, bound, claim, facts, instance, machine, machine_id, pool, workspace
+from hotdesk.api.v1alpha1 import (
+    Lifecycle,
+    Machine,
+    MachinePool,
+    MachinePoolStatus,
+    Next,
+    OwnerSeconds,
+    Quota,
+    Stop,
+    Today,
+    Used,
+    Workspace,
+)
+from hotdesk.api.wire import NEVER
 from hotdesk.core import workspace_status
-from hotdesk.core.actions import CheckClaims, PublishFound, ReportWorkspace
+from hotdesk.core.actions import CheckClaims, PublishFound, ReportPool, ReportWorkspace, WakeMachine
 from hotdesk.core.capacity import Rise
+from hotdesk.core.facts import InstanceState
+from hotdesk.core.lifecycle.idleness import Active, Due, Warn
+from hotdesk.core.lifecycle.phases import plan_lives, verdict_on
 from hotdesk.core.planner import Memory, plan_upkeep
 from hotdesk.core.pool_facts import PoolFacts
 from hotdesk.core.quota import OwnerQuota, Rank
@@ -375,6 +392,182 @@ class TestStopped:
         assert counted.obstacle("uid-2") is None
 
 
+def asleep(name: str, number: int, **fields: Any) -> tuple[Machine, Workspace]:
+    """Build a machine that was stopped for its workspace, and the workspace."""
+    stopped = machine(number, claims=[claim(name)], phase="Stopped", stopped_at=after(-50))
+    spec = stopped.spec.model_copy(update={"stop": Stop(reason="Idle", at=after(-60), final=True)})
+    told = {"phase": "Stopped", "stopped_at": after(-60), "created_at": after(-100)}
+    return stopped.model_copy(update={"spec": spec}), bound(name, machine=machine_id(number), **{**told, **fields})
+
+
+class TestAsleep:
+    def test_a_stopped_workspace_leaves_its_place_among_the_running_to_another_one(self):
+        stopped, sleeper = asleep("a", 1)
+        known = facts(stopped, machine(2), of=limited(running=1), workspaces=[sleeper, workspace("b")])
+        assert served(known) == {"b"}
+
+    def test_a_stopped_workspace_keeps_its_place_among_all(self):
+        stopped, sleeper = asleep("a", 1)
+        known = facts(stopped, machine(2), of=limited(most=1), workspaces=[sleeper, workspace("b")])
+        assert served(known) == set()
+
+    def test_so_does_an_archived_one(self):
+        archived = workspace("a", phase="Archived", stopped_at=after(-60))
+        known = facts(machine(2), of=limited(most=1), workspaces=[archived, workspace("b")])
+        assert served(known) == set()
+
+    def test_one_that_was_never_served_and_is_halted_takes_no_place(self):
+        halted = workspace("a")
+        halted = halted.model_copy(update={"spec": halted.spec.model_copy(update={"run_strategy": "Halted"})})
+        known = facts(machine(2), of=limited(most=1), workspaces=[halted, workspace("b")])
+        assert served(known) == {"b"}
+
+    def test_while_it_is_being_stopped_it_counts_as_running(self):
+        stopped, sleeper = asleep("a", 1)
+        stopping = stopped.model_copy(update={"status": stopped.status.model_copy(update={"phase": "Stopping"})})
+        known = facts(stopping, machine(2), of=limited(running=1), workspaces=[sleeper, workspace("b")])
+        assert served(known) == set()
+
+    def test_who_comes_back_beyond_the_quota_is_not_woken_until_there_is_room(self):
+        stopped, sleeper = asleep("a", 1, last_activity_time=NOW)
+        runs = machine(2, claims=[claim("b")])
+        known = facts(stopped, runs, of=limited(running=1), workspaces=[sleeper, bound("b", machine=machine_id(2))])
+        assert "uses 1 of the 1 running workspaces" in known.asleep["uid-a"].message
+        assert known.held == known.waiting == {}, "it is no workspace without a machine"
+        assert list(plan_seats(known, now=NOW)) == [], "and its claim stays"
+        known.life.astir.clear()
+        known.remove_workspace("uid-b")
+        assert known.asleep == {}
+        assert "uid-a" in known.life.astir
+
+    def test_who_comes_back_goes_before_who_is_new(self):
+        stopped, sleeper = asleep("a", 1, last_activity_time=NOW)
+        known = facts(
+            stopped, machine(2), of=limited(running=1), workspaces=[workspace("b", created_at=after(-999)), sleeper]
+        )
+        assert known.asleep == {}
+        assert served(known) == set()
+
+    def test_it_is_told_why_and_keeps_its_machine(self):
+        stopped, sleeper = asleep("a", 1, last_activity_time=NOW)
+        runs = machine(2, claims=[claim("b")])
+        known = facts(
+            stopped,
+            runs,
+            of=limited(running=1),
+            workspaces=[sleeper, bound("b", machine=machine_id(2))],
+            detached=[1, 2],
+            instances={1: instance(1, state=InstanceState.STOPPED), 2: instance(2)},
+        )
+        told = [a for a in plan_lives(known, now=NOW) if isinstance(a, ReportWorkspace) and a.workspace == sleeper]
+        (status,) = (action.status for action in told)
+        ready = next(c for c in status.conditions if c.type == "Ready")
+        assert (status.phase, status.machine, ready.reason) == ("Stopped", machine_id(1), "QuotaExceeded")
+        assert not [a for a in plan_lives(known, now=NOW) if isinstance(a, WakeMachine)]
+
+
+class TestMinutesOfAPool:
+    def limited(self, minutes: int, version: int = 1, **fields: Any) -> MachinePool:
+        return pool(version=version, quota=Quota(max_minutes_per_owner_per_day=minutes), **fields)
+
+    def running(self, minutes: int = 60) -> PoolFacts:
+        owned = claim("a").model_copy(update={"owner": "ada"})
+        known = facts(
+            machine(1, claims=[owned]), of=self.limited(minutes), workspaces=[bound("a", machine=machine_id(1))]
+        )
+        known.turn(NOW)
+        return known
+
+    def test_a_machine_that_runs_uses_them_up_and_new_ones_wait_until_midnight(self):
+        known = self.running()
+        known.upsert_workspace(workspace("b"))
+        known.turn(after(3599))
+        assert known.waiting.keys() == {"uid-b"}
+        known.turn(after(3600))
+        assert "used up the 60 minutes" in known.held["uid-b"].message
+        assert known.quota.minutes.used_up_at("ada") == after(3600)
+        known.turn(after(12 * 3600))
+        assert known.waiting.keys() == {"uid-b"}
+
+    def test_what_the_pools_status_tells_of_the_day_counts_after_a_restart(self):
+        known = self.running()
+        known.upsert_workspace(workspace("b"))
+        today = Today(date="2026-03-02", owners=(OwnerSeconds(owner="ada", seconds=3000),))
+        known.set_pool(self.limited(60, version=2, status=MachinePoolStatus(today=today)))
+        known.turn(after(599))
+        assert known.waiting.keys() == {"uid-b"}
+        known.turn(after(600))
+        assert known.held.keys() == {"uid-b"}
+
+    def test_time_on_record_goes_into_the_pools_status_and_counts_once_at_every_moment(self):
+        known = self.running()
+        used = Used(
+            slot=0,
+            workspace=claim("gone").workspace,
+            owner="ada",
+            since=after(-1800),
+            until=NOW,
+        )
+        left = machine(2, reap="Used")
+        left = left.model_copy(update={"spec": left.spec.model_copy(update={"used": (used,)})})
+        known.upsert_machine(left)
+        assert known.quota.minutes.used("ada") == timedelta(minutes=30)
+        (report,) = [a for a in plan_upkeep(known, _memory(), now=NOW).actions if isinstance(a, ReportPool)]
+        today = report.status.today
+        assert today is not None
+        assert today.owners == (OwnerSeconds(owner="ada", seconds=1800),)
+        known.set_pool(self.limited(60, version=2, status=report.status))
+        assert known.quota.minutes.used("ada") == timedelta(minutes=30)
+        newer = left.metadata.model_copy(update={"resource_version": "2"})
+        known.upsert_machine(left.model_copy(update={"metadata": newer}))
+        assert known.quota.minutes.used("ada") == timedelta(minutes=30)
+        known.remove_machine(machine_id(2))
+        assert known.quota.minutes.used("ada") == timedelta(minutes=30)
+        (report,) = [a for a in plan_upkeep(known, _memory(), now=NOW).actions if isinstance(a, ReportPool)]
+        assert report.status.today == today.model_copy(update={"counted": ()})
+
+    def test_who_runs_is_looked_at_when_they_are_used_up_and_is_no_candidate_for_another_machine(self):
+        known = self.running()
+        known.life.astir.clear()
+        known.turn(after(3600))
+        assert "uid-a" in known.life.astir
+        assert known.waiting == known.held == known.asleep == {}
+
+    def test_who_runs_is_warned_and_stopped_where_the_pool_has_a_lifecycle_and_nowhere_else(self):
+        known = self.running()
+        known.turn(after(3590))
+        seated = known.workspaces["uid-a"]
+        assert isinstance(verdict_on(known, seated, now=after(3590)), Active)
+        known.set_pool(self.limited(60, version=2, lifecycle=Lifecycle(idle_timeout=NEVER)))
+        verdict = verdict_on(known, seated, now=after(3590))
+        assert isinstance(verdict, Warn)
+        assert verdict.stop_at == after(3590) + timedelta(minutes=10)
+        ahead = Next(action="Stop", at=after(3600), reason="", warned_at=after(2990), since=verdict.since)
+        told = seated.status.model_copy(update={"next": ahead})
+        warned = workspace("a", version=2, status=told)
+        known.life.uptime = timedelta(hours=1)
+        known.upsert_workspace(warned)
+        known.life.uptime = timedelta(hours=2)
+        assert verdict_on(known, warned, now=after(3600)) == Due("Quota")
+
+    def test_without_such_a_quota_no_day_is_kept(self):
+        known = facts(of=limited(most=1))
+        (report,) = [a for a in plan_upkeep(known, _memory(), now=NOW).actions if isinstance(a, ReportPool)]
+        assert report.status.today is None
+
+    def test_a_quota_that_comes_later_counts_what_runs_already(self):
+        owned = claim("a").model_copy(update={"owner": "ada"})
+        known = facts(machine(1, claims=[owned]), workspaces=[bound("a", machine=machine_id(1))])
+        known.turn(NOW)
+        known.set_pool(self.limited(10, version=2))
+        known.turn(after(600))
+        assert known.quota.minutes.is_used_up("ada")
+
+
+def _memory() -> Memory:
+    return Memory(rise=Rise(machines=0, at=NOW))
+
+
 class TestMinutes:
     def used_up(self) -> OwnerQuota:
         counted = OwnerQuota(pool="dev")
@@ -389,7 +582,7 @@ class TestMinutes:
     def test_who_has_used_them_up_is_held_until_midnight_and_others_are_not(self):
         counted = self.used_up()
         assert counted.turn(after(3599)) == set()
-        assert counted.turn(after(3600)) == {"uid-2"}
+        assert counted.turn(after(3600)) == {"uid-1", "uid-2"}, "who runs is to be looked at, too"
         told = counted.obstacle("uid-2")
         assert told is not None
         assert (told.reason, told.stalled) == ("QuotaExceeded", False)
@@ -400,7 +593,7 @@ class TestMinutes:
         )
         assert counted.obstacle("uid-1") is None, "a quota takes no machine away at once"
         assert counted.obstacle("uid-3") is None
-        assert counted.turn(after(12 * 3600)) == {"uid-2"}
+        assert counted.turn(after(12 * 3600)) == {"uid-1", "uid-2"}
         assert counted.obstacle("uid-2") is None
 
     def test_time_that_moves_from_a_machine_into_the_record_of_the_day_is_counted_once_at_every_moment(self):

@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from factories import NOW, after, claim, machine, machine_id
-from hotdesk.api.v1alpha1 import Claim, Usage
-from hotdesk.core.usage import Interval, claim_time, end_of, interval_of, start_of, usage_after, used_of
+from factories import NOW, after, claim, instance, machine, machine_id
+from hotdesk.api.v1alpha1 import Claim, Machine, Usage
+from hotdesk.core.facts import Instance, InstanceState
+from hotdesk.core.usage import Interval, claim_time, interval_of, run_end, usage_after, used_of, with_ends
 
 SECONDS = st.floats(min_value=0, max_value=1e6, allow_nan=False)
 
@@ -53,17 +54,17 @@ class TestInterval:
 
 
 class TestTimes:
-    def test_it_starts_with_the_claim_or_with_the_latest_start_of_the_machine(self):
-        assert start_of(claimed_at=NOW, launched_at=after(-60)) == NOW
-        assert start_of(claimed_at=NOW, launched_at=after(3600)) == after(3600)
-        assert start_of(claimed_at=NOW, launched_at=None) == NOW
-
     def test_it_ends_when_ec2_says_and_else_when_it_was_first_seen_ended(self):
-        assert end_of(told=after(10), seen=after(25)) == after(10)
-        assert end_of(told=None, seen=after(25)) == after(25)
+        assert run_end(ended(10), now=after(25)) == after(10)
+        assert run_end(instance(1, state=InstanceState.TERMINATED), now=after(25)) == after(25)
 
-    def test_it_does_not_end_later_than_it_was_seen_ended(self):
-        assert end_of(told=after(40), seen=after(25)) == after(25)
+    @pytest.mark.parametrize("state", [InstanceState.PENDING, InstanceState.RUNNING])
+    def test_what_runs_has_no_end(self, state: InstanceState):
+        assert run_end(instance(1, state=state, ended_at=NOW), now=after(25)) is None
+
+    def test_no_clock_that_is_behind_makes_a_run_end_before_it_began(self):
+        lost = instance(1, state=InstanceState.TERMINATED, launched_at=after(300))
+        assert run_end(lost, now=NOW) == after(300)
 
     def test_a_claim_is_later_than_all_that_was_counted_though_the_clock_stepped_back(self):
         counted = Usage(last_interval=after(3600))
@@ -75,30 +76,62 @@ class TestTimes:
 class TestUsed:
     def test_what_was_used_becomes_the_interval_when_the_machine_has_ended(self):
         seen = machine(1, claims=[owned()], instance_type="t3.large", lifecycle="spot")
-        used = used_of(seen, seen.spec.claims[0], None)
-        assert interval_of(seen, used) is None
-        made = interval_of(seen, used, ended_at=after(90))
-        assert made == interval(
+        assert interval_of(seen, used_of(seen, seen.spec.claims[0], None)) is None
+        (used,) = on_record(seen, ended(90)).spec.used
+        assert interval_of(seen, used) == interval(
             0, 90, workspace="a", uid="uid-a", instance_type="t3.large", zone="eu-west-1a", spot=True
         )
 
     def test_it_begins_with_the_latest_start_of_the_machine(self):
         woken = machine(1, claims=[owned()], launched_at=after(3600))
         assert used_of(woken, woken.spec.claims[0], None).since == after(3600)
+        assert used_of(woken, woken.spec.claims[0], instance(1, launched_at=after(7200))).since == after(7200)
 
-    def test_an_end_that_the_machine_remembers_is_not_replaced_by_that_of_a_later_run(self):
+    def test_nothing_is_closed_while_it_runs(self):
         seen = machine(1, claims=[owned()])
-        used = used_of(seen, seen.spec.claims[0], None).model_copy(update={"until": after(30)})
-        for later in (None, after(9000)):
-            made = interval_of(seen, used, ended_at=later)
-            assert made is not None
-            assert made.ended_at == after(30)
+        assert on_record(seen, instance(1)) == seen
+
+    def test_an_end_on_record_is_not_replaced_by_that_of_a_later_run(self):
+        seen = machine(1, claims=[owned()])
+        first = on_record(seen, ended(30))
+        assert on_record(first, ended(30)) == first
+        second = on_record(first, ended(90, launched_at=after(60)))
+        assert [(used.since, used.until) for used in second.spec.used] == [(NOW, after(30)), (after(60), after(90))]
+        assert on_record(second, ended(90, launched_at=after(60))) == second
+
+    def test_a_run_that_is_accounted_for_is_not_put_on_record_again(self):
+        seen = on_record(machine(1, claims=[owned()]), ended(30))
+        settled = seen.model_copy(update={"spec": seen.spec.model_copy(update={"used": ()})})
+        assert on_record(settled, ended(30)) == settled
+        assert len(on_record(settled, ended(90, launched_at=after(60))).spec.used) == 1
+
+    def test_a_claim_from_a_clock_that_was_ahead_is_wrong_for_its_first_run_alone(self):
+        seen = on_record(machine(1, claims=[owned(at=after(3600))]), ended(30))
+        second = on_record(seen, ended(90, launched_at=after(60)))
+        assert [(used.since, used.until) for used in second.spec.used] == [
+            (after(30), after(30)),
+            (after(60), after(90)),
+        ]
 
     def test_an_end_before_the_start_makes_an_empty_interval_and_is_not_lost(self):
         seen = machine(1, claims=[owned(at=after(60))])
-        made = interval_of(seen, used_of(seen, seen.spec.claims[0], None), ended_at=NOW)
+        (used,) = on_record(seen, ended(0)).spec.used
+        made = interval_of(seen, used)
         assert made is not None
-        assert (made.started_at, made.ended_at) == (after(60), after(60))
+        assert (made.started_at, made.ended_at) == (NOW, NOW)
+
+    def test_the_end_that_was_seen_counts_where_ec2_tells_none(self):
+        seen = machine(1, claims=[owned()])
+        (used,) = on_record(seen, instance(1, state=InstanceState.TERMINATED)).spec.used
+        assert used.until == after(99)
+
+
+def ended(seconds: float, **fields) -> Instance:
+    return instance(1, state=InstanceState.STOPPED, ended_at=after(seconds), **fields)
+
+
+def on_record(known: Machine, seen: Instance) -> Machine:
+    return known.model_copy(update={"spec": with_ends(known, seen, now=after(99))})
 
 
 class TestCounting:

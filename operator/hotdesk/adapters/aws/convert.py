@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from hotdesk.core.facts import FailureCause, Group, Instance, InstanceState, LaunchFailure, Member
+from hotdesk.core.facts import FailureCause, Group, Instance, InstanceState, LaunchFailure, Leftover, Member
 
 _STATES: Final = {state.value: state for state in InstanceState}
 _NOTHING: Final[Mapping[str, str]] = {}
@@ -82,6 +82,16 @@ def cause_of(message: str) -> FailureCause:
 def policy_names_of(answer: Mapping[str, Any]) -> list[str]:
     """Return the policy names of a DescribePolicies answer."""
     return [name for raw in _listed(answer, "ScalingPolicies") if (name := _text(raw, "PolicyName"))]
+
+
+def volumes_of(answer: Mapping[str, Any]) -> list[Leftover]:
+    """Return the volumes of a DescribeVolumes answer."""
+    return [Leftover(_name(raw, "VolumeId"), _moment(raw.get("CreateTime"))) for raw in _listed(answer, "Volumes")]
+
+
+def snapshots_of(answer: Mapping[str, Any]) -> list[Leftover]:
+    """Return the snapshots of a DescribeSnapshots answer."""
+    return [Leftover(_name(raw, "SnapshotId"), _moment(raw.get("StartTime"))) for raw in _listed(answer, "Snapshots")]
 
 
 def _instance(name: str, raw: Mapping[str, Any]) -> Instance:

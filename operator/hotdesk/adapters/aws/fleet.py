@@ -9,7 +9,7 @@ from typing import Final, TypeVar
 from hotdesk.adapters.aws import convert
 from hotdesk.adapters.aws.calls import Answer, Calls, Parameters
 from hotdesk.adapters.aws.clients import Service
-from hotdesk.core.facts import Group, Instance, InstanceState, LaunchFailure
+from hotdesk.core.facts import Group, Instance, InstanceState, LaunchFailure, Leftover
 from hotdesk.core.tags import POOL_TAG
 from hotdesk.ports import NotFound, Refused, Unanswered
 
@@ -18,6 +18,7 @@ T = TypeVar("T")
 _GROUPS_PER_CALL: Final = 50
 _FILTER_VALUES: Final = 200  # EC2's limit of values in one filter
 _EC2_PAGE: Final = 1000
+_EBS_PAGE: Final = 500
 _AUTO_SCALING_PAGE: Final = 100
 _TAGS_PER_CALL: Final = 25
 
@@ -78,6 +79,18 @@ class AwsFleet:
         except NotFound:
             return []
         return names
+
+    async def describe_leftovers(self, *, pool: str) -> Sequence[Leftover]:
+        """Return volumes in state available and snapshots of ours in state error, both with the pool's tag."""
+        tag = {"Name": f"tag:{POOL_TAG}", "Values": [pool]}
+        volumes = {"Filters": [tag, {"Name": "status", "Values": ["available"]}], "MaxResults": _EBS_PAGE}
+        snapshots = {**volumes, "Filters": [tag, {"Name": "status", "Values": ["error"]}], "OwnerIds": ["self"]}
+        found: list[Leftover] = []
+        async for page in self._pages("ec2", "DescribeVolumes", volumes, convert.volumes_of):
+            found += page
+        async for page in self._pages("ec2", "DescribeSnapshots", snapshots, convert.snapshots_of):
+            found += page
+        return found
 
     async def set_desired_capacity(self, *, group: str, desired: int) -> None:
         """Set desired capacity at once, without waiting for the group's cooldown."""

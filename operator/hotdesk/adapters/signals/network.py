@@ -50,7 +50,7 @@ class NetworkSignals:
         """Answer every question, in their order; never raises."""
         at = self._clock.now()
         async with aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(force_close=True, limit=0),  # `_room` limits
+            connector=aiohttp.TCPConnector(force_close=True, limit=0),  # says Connection: close; `_room` limits
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
         ) as session:
@@ -58,7 +58,7 @@ class NetworkSignals:
             said = await asyncio.gather(*(self._hear(session, question) for question in questions))
             busy = await looking
         return [
-            _evidence(question.machine, when, what, busy.get(question.machine, Busy()))
+            _evidence(question, when, what, busy.get(question.machine, Busy()))
             for question, (when, what) in zip(questions, said, strict=True)
         ]
 
@@ -117,14 +117,16 @@ def _source(question: Question) -> str | None:
     return "HTTP" if activity.http is not None else None
 
 
-def _evidence(machine: str, at: datetime, said: _Said, busy: Busy) -> Evidence:
+def _evidence(question: Question, at: datetime, said: _Said, busy: Busy) -> Evidence:
     """Put together what is known; what one could not say is a failure, and what the other said counts all the same."""
     failures = [failure for failure in (said.failure, busy.failure) if failure is not None]
+    cpu = question.activity.cpu
     return Evidence(
-        machine=machine,
+        machine=question.machine,
         at=at,
         source=said.source,
         last_input=said.last_input,
         busy_since=busy.since,
+        busy_for_at_most=cpu.at_most if cpu is not None and busy.since is not None else None,
         failure="; ".join(failures) or None,
     )

@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final, Protocol
 
 from hotdesk.core.evidence import Question
@@ -55,9 +55,12 @@ class _Known:
 class Processors:
     """Remembers what was measured for some minutes. Belongs to one event loop."""
 
-    def __init__(self, meters: Meters, clock: Clock) -> None:
+    def __init__(self, meters: Meters, clock: Clock, *, gathering: timedelta = timedelta(seconds=2)) -> None:
+        """`gathering` is how long questions are gathered before a call: CloudWatch takes few calls and long ones."""
         self._meters = meters
         self._clock = clock
+        self._gathering = gathering.total_seconds()
+        self._gathered: dict[Place, tuple[asyncio.Task[None], list[str]]] = {}
         self._known: dict[str, _Known] = {}
         self._swept = clock.monotonic()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -66,7 +69,7 @@ class Processors:
         """Return what is known of the machines whose pool wants it, within seconds; never raises."""
         wanted = [question for question in questions if question.activity.cpu is not None]
         due = [question for question in wanted if self._is_due(question.machine)]
-        tasks = [self._begin(place, machines, now=now) for place, machines in _by_place(due).items()]
+        tasks = {self._gather(place, machines) for place, machines in _by_place(due).items()}
         if tasks:
             await asyncio.wait(tasks, timeout=_PATIENCE)
         return {question.machine: self._judge(question, now=now) for question in wanted}
@@ -75,15 +78,24 @@ class Processors:
         known = self._known.get(machine)
         return known is None or self._clock.monotonic() - known.asked >= known.good_for
 
-    def _begin(self, place: Place, machines: Sequence[str], *, now: datetime) -> asyncio.Task[None]:
+    def _gather(self, place: Place, machines: Sequence[str]) -> asyncio.Task[None]:
         asked = self._clock.monotonic()
         self._sweep(asked)
         for machine in machines:
             self._known[machine] = _Known(asked)
-        task = asyncio.create_task(self._measure(place, machines, now=now))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        if place not in self._gathered:
+            task = asyncio.create_task(self._measure_gathered(place))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+            self._gathered[place] = task, []
+        task, gathered = self._gathered[place]
+        gathered += machines
         return task
+
+    async def _measure_gathered(self, place: Place) -> None:
+        await asyncio.sleep(self._gathering)
+        _, machines = self._gathered.pop(place)
+        await self._measure(place, machines, now=self._clock.now())
 
     def _sweep(self, now: float) -> None:
         if now - self._swept >= _FORGOTTEN:

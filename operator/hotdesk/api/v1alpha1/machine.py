@@ -14,7 +14,7 @@ MachinePhase = Literal[
 ]
 ReapReason = Literal["Used", "Surplus", "NotReady", "Lost", "PoolDeleted", "Archived", "Leaked", "Interrupted"]
 InterruptionReason = Literal["SpotInterruption", "Maintenance"]
-StopReason = Literal["Idle", "Halted", "MaxLifetime", "Interrupted", "NoCapacity"]
+StopReason = Literal["Idle", "Halted", "MaxLifetime", "Interrupted", "NoCapacity", "Quota"]
 
 
 class ClaimedBy(ApiModel):
@@ -39,6 +39,8 @@ class Claim(ApiModel):
     """The workspace's owner when the slot was claimed."""
     claimed_at: MicroTime
     """When the slot was claimed."""
+    used_until: MicroTime | None = None
+    """Until when the machine's time for it is on record in spec.used, or accounted for."""
 
 
 class Reap(ApiModel):
@@ -59,7 +61,7 @@ class Stop(ApiModel):
     reason: StopReason
     """Idle: nobody works there. Halted: its user wants it stopped. MaxLifetime: it has run as long as it may.
     Interrupted: AWS is about to take it, so its files are saved at once. NoCapacity: AWS has no room to start it again,
-    so its files are brought to another machine."""
+    so its files are brought to another machine. Quota: its owner has used up the minutes of the day."""
     at: MicroTime
     """When it was decided: only what was saved after it holds everything."""
     final: bool = False
@@ -94,7 +96,7 @@ class Used(ApiModel):
     since: MicroTime
     """Since when."""
     until: MicroTime | None = None
-    """Until when, once the machine has run again after it: before that, it is the machine's own end."""
+    """Until when; absent while the machine runs on for a workspace that has left."""
 
 
 class Saved(ApiModel):

@@ -122,6 +122,8 @@ class Next(ApiModel):
     """Why, and how to keep it from happening."""
     warned_at: MicroTime | None = None
     """When the user was warned of it."""
+    since: MicroTime | None = None
+    """The last activity that the warning was decided from: any later one makes it void."""
 
 
 class BackupRecord(ApiModel):

@@ -25,6 +25,7 @@ class Signs:
     warned_for: timedelta  # how long this process has known of the warning, on a clock that never steps
     is_probed: bool  # whether its pool names a program to ask
     handed_over_at: datetime
+    used_up_at: datetime | None = None  # when its owner's minutes of the day are used up; None: not today
 
     @property
     def last_activity(self) -> tuple[datetime, str]:
@@ -55,6 +56,7 @@ class Warn:
 
     stop_at: datetime
     reason: str
+    since: datetime  # the last activity known
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,15 +77,16 @@ def judge(signs: Signs, terms: Terms, *, now: datetime) -> Verdict:
     deadline = _deadline(signs, terms, now=now)
     if deadline is None:
         return Active(until=datetime.max.replace(tzinfo=now.tzinfo), stop_at=None)
-    stop_at, reason, sentence = deadline
+    stop_at, reason, sentence, since = deadline
     if now < stop_at - terms.warn_before:
         return Active(until=stop_at - terms.warn_before, stop_at=stop_at)
     if reason == "Idle" and not _is_known(signs, now=now):
         return Active(until=now + _ASK_AGAIN, stop_at=None)
     told = workspace.status.next
-    if told is None or told.action != "Stop" or told.warned_at is None:
-        return Warn(stop_at=max(stop_at, now + terms.warn_before), reason=sentence)
-    if now < told.at or now - told.warned_at < terms.warn_before or signs.warned_for < terms.warn_before:
+    # Activity since a warning has made it void, whatever the clocks of those who saw it and ours say of its time.
+    if told is None or told.action != "Stop" or told.warned_at is None or told.since != since:
+        return Warn(stop_at=max(stop_at, now + terms.warn_before), reason=sentence, since=since)
+    if now < told.at or signs.warned_for < terms.warn_before:
         return Active(until=max(told.at, now + terms.warn_before - signs.warned_for), stop_at=told.at)
     return Due(reason)
 
@@ -94,22 +97,26 @@ def is_probed(pool: MachinePool) -> bool:
     return activity is not None and (activity.code_server or activity.jupyter or activity.http) is not None
 
 
-def _deadline(signs: Signs, terms: Terms, *, now: datetime) -> tuple[datetime, StopReason, str] | None:
-    """Return when the machine is to be stopped, why, and the sentence for its user."""
-    found: list[tuple[datetime, StopReason, str]] = []
+def _deadline(signs: Signs, terms: Terms, *, now: datetime) -> tuple[datetime, StopReason, str, datetime] | None:
+    """Return when the machine is to be stopped, why, the sentence for its user, and from when on it is reckoned."""
+    found: list[tuple[datetime, StopReason, str, datetime]] = []
     if terms.idle_timeout is not None:
-        active_at, source = signs.last_activity
-        active_at = max(active_at, _busy_until(signs, since=active_at))
+        since, source = signs.last_activity
+        active_at = max(since, _busy_until(signs, since=since))
         # A sign from the future is a clock that is ahead: it counts as now, and passes.
         active_at = min(active_at, now)
         sentence = (
             f"nobody has been active since {active_at:%Y-%m-%d %H:%M} UTC ({source}): any activity keeps the machine"
         )
-        found.append((active_at + terms.idle_timeout, "Idle", sentence))
+        found.append((active_at + terms.idle_timeout, "Idle", sentence, since))
     started = signs.workspace.status.ready_at
     if terms.max_lifetime is not None and started is not None:
         sentence = f"it has run since {started:%Y-%m-%d %H:%M} UTC, as long as the pool's maxLifetime allows"
-        found.append((started + terms.max_lifetime, "MaxLifetime", sentence))
+        found.append((started + terms.max_lifetime, "MaxLifetime", sentence, started))
+    if signs.used_up_at is not None:
+        sentence = "the minutes that the pool allows one owner in a day are used up; it may go on at midnight UTC"
+        # Reckoned from its hand-over: the time itself moves whenever another one of the owner starts or stops.
+        found.append((signs.used_up_at, "Quota", sentence, signs.handed_over_at))
     return min(found, default=None)
 
 

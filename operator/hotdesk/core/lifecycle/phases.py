@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from hotdesk.api.v1alpha1 import BackupRecord, Machine, Saved, Usage, Workspace
+from hotdesk.api.v1alpha1 import BackupRecord, Machine, Saved, Workspace
 from hotdesk.core.actions import (
     ArchiveMachine,
     FindFiles,
@@ -21,7 +21,6 @@ from hotdesk.core.pool_facts import PoolFacts
 from hotdesk.core.proofs import backup_of, proof_of, resting
 from hotdesk.core.rest import is_asleep, is_restarted
 from hotdesk.core.terms import Terms, terms_of, wants_machine
-from hotdesk.core.usage import Interval
 
 LifeAction = ReportWorkspace | StopMachine | WakeMachine | ArchiveMachine | Restore | FindFiles
 
@@ -48,12 +47,15 @@ def verdict_on(facts: PoolFacts, workspace: Workspace, *, now: datetime) -> Verd
     if facts.pool is None:
         raise ValueError(f"the pool of {workspace.metadata.name} is not known")
     name, status = workspace.status.machine or "", workspace.status
+    minutes = facts.quota.minutes
+    used_up_at = minutes.used_up_at(workspace.spec.owner) if facts.pool.spec.lifecycle is not None else None
     signs = Signs(
         workspace=workspace,
         evidence=facts.life.evidence.get(name),
         warned_for=facts.life.warned_for(workspace.metadata.uid),
         is_probed=is_probed(facts.pool),
         handed_over_at=status.ready_at or status.claimed_at or now,
+        used_up_at=used_up_at,
     )
     return judge(signs, terms_of(workspace, facts.pool), now=now)
 
@@ -129,9 +131,9 @@ def _follow(
         case Active(until=until):
             facts.life.put(workspace.metadata.uid, until)
             return _recorded(facts, workspace, verdict, terms, now=now)
-        case Warn(stop_at=stop_at, reason=reason):
+        case Warn(stop_at=stop_at, reason=reason, since=since):
             facts.life.put(workspace.metadata.uid, stop_at)
-            status = told.warned(workspace, stop_at=stop_at, reason=reason, now=now)
+            status = told.warned(workspace, stop_at=stop_at, reason=reason, since=since, now=now)
             return ReportWorkspace(workspace=workspace, status=status)
         case Due(reason=why):
             name = machine.metadata.name
@@ -193,15 +195,20 @@ def _at_rest(
         return None
     is_stopped = is_asleep(machine, instance)
     if is_stopped and phase != "Stopped":
-        return _report_stopped(facts, workspace, machine, instance, now=now)
+        return _report_stopped(facts, workspace, machine, now=now)
     if not is_stopped and phase != "Stopping":
         return ReportWorkspace(workspace=workspace, status=told.stopping(workspace, machine=machine, now=now))
     news = _news_of_backup(facts, workspace, machine, instance, now=now)
     if news is not None:
         return news
     is_given_up = stop.reason in _GIVEN_UP and backup_of(pool) is not None
+    obstacle = facts.asleep.get(workspace.metadata.uid)
+    if obstacle is not None and is_stopped:  # beyond the quota, it stays as it is
+        held = told.held_asleep(workspace, obstacle, now=now)
+        return ReportWorkspace(workspace=workspace, status=held) if held != workspace.status else None
     if wants_machine(workspace) and not is_given_up:
-        may_wake = (is_stopped or not stop.final) and machine.metadata.name not in facts.busy
+        name = machine.metadata.name
+        may_wake = (is_stopped or not stop.final) and name not in facts.busy and name not in facts.accountable
         return WakeMachine(machine=machine) if may_wake else None
     if is_stopped or (instance.spot and not stop.final):
         return _retire(facts, workspace, machine, instance, now=now)
@@ -209,17 +216,13 @@ def _at_rest(
 
 
 def _report_stopped(
-    facts: PoolFacts, workspace: Workspace, machine: Machine, instance: Instance, *, now: datetime
+    facts: PoolFacts, workspace: Workspace, machine: Machine, *, now: datetime
 ) -> ReportWorkspace | None:
-    """Tell that the machine is stopped, once its record says when it was seen so; the time used ends there."""
+    """Tell that the machine is stopped, once its record says so."""
     if facts.pool is None or machine.status.stopped_at is None or machine.status.phase != "Stopped":
         return None
-    interval = interval_of(facts, workspace, instance, ended_at=machine.status.stopped_at)
     terms = terms_of(workspace, facts.pool)
-    status = told.stopped(
-        workspace, machine=machine, terms=terms, usage=usage_after(workspace.status.usage, interval), now=now
-    )
-    return ReportWorkspace(workspace=workspace, status=status, interval=interval)
+    return ReportWorkspace(workspace=workspace, status=told.stopped(workspace, machine=machine, terms=terms, now=now))
 
 
 def _news_of_backup(
@@ -306,38 +309,3 @@ def _restore(
         is_shared=machine.spec.slots > 1,
     )
     return Restore(workspace=workspace, job=job)
-
-
-# -- time used ----------------------------------------------------------------------------------------------------
-
-
-def interval_of(facts: PoolFacts, workspace: Workspace, instance: Instance, *, ended_at: datetime) -> Interval | None:
-    """Return the time that a machine has run for a workspace and that ends now; None if it was never handed over."""
-    status = workspace.status
-    if status.machine is None or status.claimed_at is None:
-        return None
-    started_at = max(status.claimed_at, instance.launched_at or status.claimed_at)
-    return Interval(
-        pool=facts.name,
-        namespace=workspace.metadata.namespace,
-        workspace=workspace.metadata.name,
-        uid=workspace.metadata.uid,
-        owner=workspace.spec.owner,
-        machine=status.machine,
-        slot=status.slot or 0,
-        started_at=started_at,
-        ended_at=max(started_at, ended_at),
-    )
-
-
-def usage_after(usage: Usage | None, interval: Interval | None) -> Usage | None:
-    """Return the sums with one more interval, unless it is counted already."""
-    before = usage or Usage()
-    if interval is None or (before.last_interval is not None and before.last_interval >= interval.started_at):
-        return usage
-    seconds = round((interval.ended_at - interval.started_at).total_seconds())
-    return Usage(
-        running_seconds=before.running_seconds + seconds,
-        billed_minutes=before.billed_minutes + -(-seconds // 60),
-        last_interval=interval.started_at,
-    )

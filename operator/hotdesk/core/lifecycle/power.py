@@ -30,6 +30,8 @@ def plan_power(facts: PoolFacts, *, ready: frozenset[str], now: datetime) -> Ite
             continue
         if facts.is_stale(name) or name in facts.members:  # AWS ends a member that is stopped
             continue
+        if instance.state is InstanceState.STOPPED and name in facts.accountable and not machine.spec.used:
+            continue  # a start would make EC2 forget when it was stopped
         if machine.spec.stop is None:
             yield from _to_running(facts, machine, instance, ready=ready)
         else:

@@ -10,11 +10,11 @@ from hotdesk.api.v1alpha1 import (
     Next,
     Saved,
     StopReason,
-    Usage,
     Workspace,
     WorkspacePhase,
     WorkspaceStatus,
 )
+from hotdesk.core.eligibility import Obstacle
 from hotdesk.core.terms import Terms, terms_of
 from hotdesk.core.workspace_status import conditions_of, stop_ahead, url_of
 
@@ -24,6 +24,7 @@ _WHY = {
     "MaxLifetime": "it had run as long as the pool's maxLifetime allows",
     "Interrupted": "AWS takes it back; its files are saved, and go on to another machine",
     "NoCapacity": "AWS has no room to start it again; its files go on to another machine",
+    "Quota": "its owner has used up the minutes that the pool allows one owner in a day",
 }
 _WAKE = (
     "A heartbeat wakes it, or: kubectl annotate ws NAME --overwrite hotdesk.dev/wake-requested-at="
@@ -87,12 +88,12 @@ def active(
     return told.model_copy(update=changes)
 
 
-def warned(workspace: Workspace, *, stop_at: datetime, reason: str, now: datetime) -> WorkspaceStatus:
+def warned(workspace: Workspace, *, stop_at: datetime, reason: str, since: datetime, now: datetime) -> WorkspaceStatus:
     """Return the status that warns of a stop."""
     message = f"The machine is stopped at {stop_at:%Y-%m-%d %H:%M:%S} UTC: {reason}."
     return workspace.status.model_copy(
         update={
-            "next": Next(action="Stop", at=stop_at, reason=reason, warned_at=now),
+            "next": Next(action="Stop", at=stop_at, reason=reason, warned_at=now, since=since),
             "conditions": _with(workspace, "Idle", "True", "StopWarning", message, now=now),
         }
     )
@@ -117,9 +118,7 @@ def stopping(workspace: Workspace, *, machine: Machine, now: datetime) -> Worksp
     )
 
 
-def stopped(
-    workspace: Workspace, *, machine: Machine, terms: Terms, usage: Usage | None, now: datetime
-) -> WorkspaceStatus:
+def stopped(workspace: Workspace, *, machine: Machine, terms: Terms, now: datetime) -> WorkspaceStatus:
     """Return the status of a workspace whose machine is stopped, with its disk."""
     stop = machine.spec.stop
     why = _WHY[stop.reason] if stop is not None else _WHY["Idle"]
@@ -140,8 +139,13 @@ def stopped(
         ready_at=None,
         stopped_at=at,
         next=ahead,
-        usage=usage,
     )
+
+
+def held_asleep(workspace: Workspace, obstacle: Obstacle, *, now: datetime) -> WorkspaceStatus:
+    """Return the status of a workspace whose stopped machine is not woken, though its user has come back."""
+    ready: tuple[ConditionStatus, str, str] = ("False", obstacle.reason, obstacle.message)
+    return _changed(workspace, "Stopped", ready=ready, at_rest=True, now=now)
 
 
 def starting(workspace: Workspace, *, machine: Machine, now: datetime) -> WorkspaceStatus:

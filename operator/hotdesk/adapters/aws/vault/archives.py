@@ -19,7 +19,10 @@ from hotdesk.core.backups import BackupJob, BackupProgress, Kept, RestoreJob, Re
 from hotdesk.core.facts import Instance, InstanceState
 from hotdesk.ports import Conflict, Refused
 
-PART_SIZE: Final = 2048 * scripts.MEBIBYTE
+PART_SIZE: Final = 4096 * scripts.MEBIBYTE
+"""The largest archive that is sent in one piece, in bytes, and the size of parts; S3 takes up to 5 GiB at once."""
+MOST_PARTS: Final = 20
+"""Each part's URL, of up to 2 kB, rides in one SSM command, which AWS bounds at 64 kB."""
 _PACK: Final = "pack"
 _UPLOAD: Final = "upload"
 _UNPACK: Final = "unpack"
@@ -87,9 +90,8 @@ class Archives:
             return await self._pack(making, number=again, after=str(error))
         if await self._has_arrived(making.bucket, making.archive_key(packed), packed):
             return await self._finish(making, packed)
-        if last.errand.step == _PACK:
-            return await self._upload(making, packed, number=last.errand.number)
-        return await self._pack(making, number=again, after="the machine sent the archive, and S3 does not have it")
+        progress = await self._send(making, packed, last.errand)
+        return progress or await self._pack(making, number=again, after="S3 does not have what the machine has sent")
 
     async def _pack(self, making: _Making, *, number: int, after: str = "") -> BackupProgress:
         script = scripts.pack(job=making.name, folders=folders_of(making.job), part_size=self._part_size)
@@ -98,9 +100,40 @@ class Archives:
             await self._errands.begin(errand, machine=making.machine.id, script=script, limit=_PACK_WITHIN, after=after)
         )
 
-    async def _upload(self, making: _Making, packed: scripts.Packed, *, number: int) -> BackupProgress:
-        put = await making.bucket.url_to_put(making.archive_key(packed), sha256=packed.sha256)
-        script = scripts.upload(job=making.name, put=put)
+    async def _send(self, making: _Making, packed: scripts.Packed, last: Errand) -> BackupProgress | None:
+        """Have the machine send the archive; None if it has done so already, in vain."""
+        key = making.archive_key(packed)
+        if len(packed.parts) > 1:
+            return await self._send_parts(making, packed, last)
+        if last.step != _PACK:
+            return None
+        put = await making.bucket.url_to_put(key, sha256=packed.sha256)
+        return await self._upload(making, scripts.upload(job=making.name, put=put), number=last.number)
+
+    async def _send_parts(self, making: _Making, packed: scripts.Packed, last: Errand) -> BackupProgress | None:
+        if len(packed.parts) > MOST_PARTS:
+            return BackupProgress(Stage.FAILED, _too_large(packed.size, most=MOST_PARTS * self._part_size))
+        bucket, key = making.bucket, making.archive_key(packed)
+        upload = next(iter(await bucket.uploads(key)), None)
+        if upload is None:
+            await bucket.begin_upload(key)
+            return BackupProgress(Stage.RUNNING, f"an upload in {len(packed.parts)} parts has begun")
+        etags = await bucket.parts(upload)
+        missing = [number for number in range(len(packed.parts)) if number not in etags]
+        if not missing:
+            with suppress(Conflict):  # it was finished already, and the answer was lost
+                await bucket.finish_upload(upload, etags=etags, sums=packed.parts)
+            return BackupProgress(Stage.RUNNING, f"S3 puts {len(packed.parts)} parts together")
+        if last.step != _PACK:
+            return None
+        puts = {
+            number: await bucket.url_to_put_part(key, upload=upload.id, number=number, sha256=packed.parts[number])
+            for number in missing
+        }
+        script = scripts.upload_parts(job=making.name, puts=puts, part_size=self._part_size)
+        return await self._upload(making, script, number=last.number)
+
+    async def _upload(self, making: _Making, script: str, *, number: int) -> BackupProgress:
         errand = Errand(job=making.name, step=_UPLOAD, number=number)
         return _as_backup(
             await self._errands.begin(errand, machine=making.machine.id, script=script, limit=_UPLOAD_WITHIN)
@@ -211,8 +244,11 @@ class Archives:
             await bucket.delete(proof)
         archives = {key for key in keys if key.endswith(manifests.ARCHIVE_SUFFIX)}
         for key in sorted(archives.difference(keep)):
-            if _manifest_of(key) in proofs or _manifest_of(key) < max(kept, default=""):
+            if _is_over(key, proofs=proofs, kept=kept):
                 await bucket.delete(key)
+        for upload in await bucket.uploads(folder):
+            if _is_over(upload.key, proofs=proofs, kept=kept):
+                await bucket.give_up(upload)
 
     async def _readable(self, bucket: Bucket, key: str) -> Manifest | None:
         with suppress(Refused):
@@ -242,6 +278,18 @@ def _folder(place: S3Place, namespace: str, uid: str) -> str:
 def _manifest_of(archive: str) -> str:
     """Return the key of an archive's manifest: without the sum and the suffix."""
     return archive.removesuffix(manifests.ARCHIVE_SUFFIX).rpartition(".")[0] + manifests.SUFFIX
+
+
+def _is_over(archive: str, *, proofs: Collection[str], kept: Collection[str]) -> bool:
+    """Whether no job can need the archive any more: its own is proven, or one that was asked for later."""
+    return _manifest_of(archive) in proofs or _manifest_of(archive) < max(kept, default="")
+
+
+def _too_large(size: int, *, most: int) -> str:
+    return (
+        f"the archive has {size:,} bytes, and at most {most:,} can be sent: name fewer directories in the pool's "
+        "spec.backup.paths, or use the method EBSSnapshot"
+    )
 
 
 def _as_backup(progress: RestoreProgress) -> BackupProgress:

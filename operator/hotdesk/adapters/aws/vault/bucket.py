@@ -2,14 +2,15 @@
 
 import base64
 import hashlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import closing, suppress
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from hotdesk.adapters.aws.calls import Answer, Calls
 from hotdesk.adapters.aws.vault.scripts import Put
-from hotdesk.ports import NotFound
+from hotdesk.ports import NotFound, Refused
 
 URL_LIFETIME: Final = timedelta(hours=1)
 _LARGEST_MANIFEST: Final = 1024 * 1024
@@ -21,6 +22,14 @@ class Stored:
 
     key: str
     size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """An upload in parts that is not finished."""
+
+    key: str
+    id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +83,42 @@ class Bucket:
         url = await self._calls.sign("PutObject", self._at(key, **sent), lifetime=URL_LIFETIME)
         return Put(url, ("If-None-Match: *", f"x-amz-checksum-sha256: {sent['ChecksumSHA256']}"))
 
+    async def url_to_put_part(self, key: str, *, upload: str, number: int, sha256: str) -> Put:
+        """Return what lets a machine send one part, counted from 0, and only with this content."""
+        checksum = sum_in_s3s_words([sha256])
+        asked = self._at(key, UploadId=upload, PartNumber=number + 1, ChecksumSHA256=checksum)
+        url = await self._calls.sign("UploadPart", asked, lifetime=URL_LIFETIME)
+        return Put(url, (f"x-amz-checksum-sha256: {checksum}",))
+
+    async def uploads(self, prefix: str) -> Sequence[Upload]:
+        """Return the uploads in parts under way, of keys that begin so; at most 1,000."""
+        asked = {"Bucket": self._name, "Prefix": prefix}
+        return (await self._calls.read("s3", "ListMultipartUploads", asked, lambda a: _uploads(a, prefix))).facts
+
+    async def begin_upload(self, key: str) -> None:
+        """Begin an upload in parts."""
+        what = {"ChecksumAlgorithm": "SHA256", "ContentType": "application/gzip"}
+        await self._calls.write("s3", "CreateMultipartUpload", self._at(key, **what))
+
+    async def parts(self, upload: Upload) -> Mapping[int, str]:
+        """Return the ETags of the parts that S3 has, counted from 0; at most 1,000."""
+        asked = self._at(upload.key, UploadId=upload.id)
+        return (await self._calls.read("s3", "ListParts", asked, _parts)).facts
+
+    async def finish_upload(self, upload: Upload, *, etags: Mapping[int, str], sums: Sequence[str]) -> None:
+        """Put the parts together under the key, if there is nothing yet. Raises Conflict if there is."""
+        parts = [
+            {"PartNumber": number + 1, "ETag": etags[number], "ChecksumSHA256": sum_in_s3s_words([sum_of_part])}
+            for number, sum_of_part in enumerate(sums)
+        ]
+        asked = self._at(upload.key, UploadId=upload.id, MultipartUpload={"Parts": parts}, IfNoneMatch="*")
+        await self._calls.write("s3", "CompleteMultipartUpload", asked)
+
+    async def give_up(self, upload: Upload) -> None:
+        """Forget an upload in parts and what was sent of it."""
+        with suppress(Refused):  # it is gone
+            await self._calls.write("s3", "AbortMultipartUpload", self._at(upload.key, UploadId=upload.id))
+
     async def url_to_get(self, key: str) -> str:
         """Return a URL that lets a machine fetch an object."""
         return await self._calls.sign("GetObject", self._at(key), lifetime=URL_LIFETIME)
@@ -102,14 +147,26 @@ def sum_in_s3s_words(parts: Sequence[str]) -> str:
 
 
 def _body(answer: Answer) -> bytes:
-    content: bytes = answer["Body"].read(_LARGEST_MANIFEST)
-    return content
+    with closing(answer["Body"]) as body:
+        content: bytes = body.read(_LARGEST_MANIFEST)
+        return content
 
 
 def _head(answer: Answer) -> Head:
-    return Head(int(answer["ContentLength"]), str(answer.get("ChecksumSHA256") or ""), answer["LastModified"])
+    return Head(
+        int(answer["ContentLength"]), str(answer.get("ChecksumSHA256") or ""), answer["LastModified"].astimezone(UTC)
+    )
 
 
 def _listed(answer: Answer) -> tuple[list[Stored], str | None]:
     found = [Stored(str(one["Key"]), int(one["Size"])) for one in answer.get("Contents") or ()]
     return found, answer.get("NextContinuationToken") or None
+
+
+def _uploads(answer: Answer, prefix: str) -> list[Upload]:
+    found = [Upload(str(one["Key"]), str(one["UploadId"])) for one in answer.get("Uploads") or ()]
+    return sorted((one for one in found if one.key.startswith(prefix)), key=lambda one: (one.key, one.id))
+
+
+def _parts(answer: Answer) -> dict[int, str]:
+    return {int(part["PartNumber"]) - 1: str(part["ETag"]) for part in answer.get("Parts") or ()}

@@ -5,7 +5,7 @@ SendCommand has no token that would make it idempotent, so a script must do no h
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from hotdesk.adapters.aws.calls import Answer, Calls
@@ -152,7 +152,7 @@ def _deaf(machine: str) -> str:
 def _runs(answer: Answer, *, job: str) -> list[Run]:
     found: list[dict[str, Any]] = answer["CommandInvocations"]
     return [
-        Run(errand, str(one["CommandId"]), one["RequestedDateTime"], str(one["Status"]))
+        Run(errand, str(one["CommandId"]), one["RequestedDateTime"].astimezone(UTC), str(one["Status"]))
         for one in found
         if (errand := _errand(str(one.get("Comment") or ""))) is not None and errand.job == job
     ]

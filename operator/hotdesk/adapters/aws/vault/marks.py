@@ -1,6 +1,7 @@
 """The tags of snapshots and volumes: what they are of, and of which job. Pure."""
 
 from collections.abc import Iterable, Mapping
+from datetime import UTC
 from typing import Any, Final
 from urllib.parse import unquote
 
@@ -72,8 +73,8 @@ def kept(snapshot: Mapping[str, Any]) -> Kept:
         workspace=tags[_WORKSPACE],
         uid=tags[UID],
         owner=_owner(tags),
-        began_at=snapshot["StartTime"],
-        completed_at=snapshot.get("CompletionTime") or snapshot["StartTime"],
+        began_at=snapshot["StartTime"].astimezone(UTC),
+        completed_at=(snapshot.get("CompletionTime") or snapshot["StartTime"]).astimezone(UTC),
         size=int(snapshot["VolumeSize"]) * _GIBIBYTE,
     )
 

@@ -7,7 +7,7 @@ is deleted. In the simulation HOTDESK_ROOT is the machine's disk; elsewhere ther
 import json
 import re
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -66,12 +66,21 @@ _UPLOAD: Final = """\
 [ -f "$work/uploaded" ] && { cat "$work/result"; exit 0; }
 [ -f "$work/archive" ] || fail "the archive is no longer on the machine"
 put() {
-  code=$(curl -sS -g -o "$work/answer" -w '%{http_code}' -T "$1" -H "$2" -H "$3" "$4" 2>"$work/said") ||
+  file=$1 url=$2
+  shift 2
+  code=$(curl -sS -g -o "$work/answer" -w '%{http_code}' -T "$file" "$@" "$url" 2>"$work/said") ||
     fail "S3 was not reached: $(tail -n 1 "$work/said")"
   case $code in
     200|412) ;;
     *) fail "S3 answered $code: $(head -c 400 "$work/answer")" ;;
   esac
+}
+part() {
+  number=$1
+  shift
+  dd if="$work/archive" of="$work/part" bs=1048576 skip=$((number * @PART@)) count=@PART@ 2>"$work/said" ||
+    fail "$(tail -n 1 "$work/said")"
+  put "$work/part" "$@"
 }
 @PUTS@
 rm -f "$work/archive" "$work/part"
@@ -163,7 +172,12 @@ class Put:
     """A URL that takes bytes, and the headers that must come with them."""
 
     url: str
-    headers: tuple[str, str]
+    headers: tuple[str, ...]
+
+    @property
+    def words(self) -> str:
+        """What the script's `put` is told."""
+        return _words([self.url, *(word for header in self.headers for word in ("-H", header))])
 
 
 def pack(*, job: str, folders: Sequence[str], part_size: int) -> str:
@@ -173,7 +187,13 @@ def pack(*, job: str, folders: Sequence[str], part_size: int) -> str:
 
 def upload(*, job: str, put: Put) -> str:
     """Return a script that sends the archive in one piece."""
-    return _script(_UPLOAD, job=job, PUTS=f'put "$work/archive" {_words((*put.headers, put.url))}')
+    return _script(_UPLOAD, job=job, PART="0", PUTS=f'put "$work/archive" {put.words}')
+
+
+def upload_parts(*, job: str, puts: Mapping[int, Put], part_size: int) -> str:
+    """Return a script that sends these parts of the archive, counted from 0."""
+    lines = [f"part {number} {put.words}" for number, put in sorted(puts.items())]
+    return _script(_UPLOAD, job=job, PART=str(part_size // MEBIBYTE), PUTS="\n".join(lines))
 
 
 def unpack(*, job: str, url: str, sha256: str, folders: Sequence[str]) -> str:

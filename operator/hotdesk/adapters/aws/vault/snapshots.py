@@ -56,7 +56,8 @@ class Snapshots:
     async def find_by_id(self, id: str) -> Kept | None:  # noqa: A002  # the port's word
         """Return the snapshot if it is complete and one of ours."""
         found = await self._described({"snapshot-id": id, "tag-key": marks.BACKUP, "status": _COMPLETED})
-        return marks.kept(found[0]) if found else None
+        exact = [one for one in found if one["SnapshotId"] == id]  # in a filter, `*` stands for anything
+        return marks.kept(exact[0]) if exact else None
 
     async def prune(self, *, namespace: str, uid: str, keep: Collection[str]) -> None:
         """Delete all snapshots but these; one that is under way may be of a job."""

@@ -6,8 +6,8 @@ from typing import Final
 
 from hotdesk.api.conditions import Condition, find_condition
 from hotdesk.api.v1alpha1 import Machine, MachinePool
-from hotdesk.core.notice_texts import sentence
-from hotdesk.core.notices import Notice, moment
+from hotdesk.core.notices.notice import Notice, moment
+from hotdesk.core.notices.texts import sentence
 
 _REASONS: Final = {
     "GroupConfigured": ("GroupConfigured", "GroupNotConfigured"),

@@ -1,0 +1,63 @@
+"""Which machines are asked who is at work there, and which of them soon."""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+from hotdesk.api.v1alpha1 import Workspace
+from hotdesk.core.evidence import Question
+from hotdesk.core.lifecycle.idleness import is_probed
+from hotdesk.core.pool_facts import PoolFacts
+from hotdesk.core.standing import Standing
+from hotdesk.core.terms import Terms, terms_of
+
+_SOON = timedelta(seconds=15)
+_QUIET = 0.5  # of the time until the warning: CloudWatch charges for each machine, so it is asked from then on
+
+
+def plan_questions(facts: PoolFacts, *, now: datetime) -> Iterator[Question]:
+    """Return a question for every machine in use on which somebody may idle too long."""
+    pool = facts.pool
+    if pool is None or pool.spec.activity is None or not (is_probed(pool) or pool.spec.activity.cpu):
+        return
+    for name in facts.by_standing[Standing.CLAIMED]:
+        machine = facts.machines[name]
+        users = [facts.workspaces[c.workspace.uid] for c in machine.spec.claims if c.workspace.uid in facts.workspaces]
+        terms = [terms_of(user, pool) for user in users if user.status.phase == "Running"]
+        timeouts = [term.idle_timeout for term in terms if term.idle_timeout is not None]
+        if machine.spec.stop is not None or not timeouts or machine.status.private_ip is None:
+            continue
+        activity = pool.spec.activity
+        if activity.cpu is not None and not any(_is_quiet(user, facts, now=now) for user in users):
+            activity = activity.model_copy(update={"cpu": None})
+        yield Question(
+            machine=name,
+            ip=machine.status.private_ip,
+            activity=activity,
+            region=pool.spec.aws.region,
+            endpoint_url=pool.spec.aws.endpoint_url,
+            role_arn=pool.spec.aws.role_arn,
+            idle_timeout=min(timeouts),
+            is_urgent=any(_is_near(user, terms_of(user, pool), now=now) for user in users),
+        )
+
+
+def _is_near(user: Workspace, terms: Terms, *, now: datetime) -> bool:
+    """Tell whether a warning or a stop is about to be decided, as far as the last word told goes."""
+    ahead = user.status.next
+    return ahead is not None and ahead.action == "Stop" and now >= ahead.at - terms.warn_before - _SOON
+
+
+def _is_quiet(user: Workspace, facts: PoolFacts, *, now: datetime) -> bool:
+    """Tell whether nobody has been seen for so long that busy processors may soon matter; they do not count here.
+
+    If they did, they would hide the very quiet for which they are asked about.
+    """
+    if facts.pool is None or user.status.phase != "Running":
+        return False
+    terms = terms_of(user, facts.pool)
+    if terms.idle_timeout is None:
+        return False
+    answer = facts.life.evidence.get(user.status.machine or "")
+    signs = (user.status.ready_at, user.status.last_activity_time, answer.last_input if answer is not None else None)
+    seen = max((sign for sign in signs if sign is not None), default=None)
+    return seen is None or now >= seen + _QUIET * (terms.idle_timeout - terms.warn_before)

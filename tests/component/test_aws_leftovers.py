@@ -1,0 +1,52 @@
+"""Disks that nobody uses, as the real Fleet sees them on the simulated AWS."""
+
+import asyncio
+
+import pytest
+
+from component.simulated_cloud import running_cloud
+from hotdesk.adapters.aws.fleets import AwsFleets
+from waiting import wait_for
+
+TAGS = [{"Key": "hotdesk.dev/pool", "Value": "green"}]
+
+
+@pytest.fixture
+def cloud(tmp_path):
+    with running_cloud(tmp_path) as cloud, pytest.MonkeyPatch.context() as environment:
+        environment.setenv("AWS_ACCESS_KEY_ID", "test")
+        environment.setenv("AWS_SECRET_ACCESS_KEY", "test")
+        yield cloud
+
+
+def test_unattached_volumes_and_failed_snapshots_of_the_pool_are_leftovers(cloud):
+    zone = cloud.ec2.describe_availability_zones()["AvailabilityZones"][0]["ZoneName"]
+
+    def volume(tags) -> str:
+        made = cloud.ec2.create_volume(
+            AvailabilityZone=zone, Size=1, TagSpecifications=[{"ResourceType": "volume", "Tags": tags}]
+        )["VolumeId"]
+        cloud.ec2.get_waiter("volume_available").wait(VolumeIds=[made], WaiterConfig={"Delay": 1})
+        return made
+
+    def snapshot(of: str, state: str) -> str:
+        made = cloud.ec2.create_snapshot(VolumeId=of, TagSpecifications=[{"ResourceType": "snapshot", "Tags": TAGS}])[
+            "SnapshotId"
+        ]
+        wait_for(lambda: states()[made] == state, what=f"{made} is {state}")
+        return made
+
+    def states() -> dict[str, str]:
+        found = cloud.ec2.describe_snapshots(OwnerIds=["self"])["Snapshots"]
+        return {one["SnapshotId"]: one["State"] for one in found}
+
+    ours, theirs = volume(TAGS), volume([{"Key": "hotdesk.dev/pool", "Value": "red"}])
+    snapshot(theirs, "completed")
+    cloud.fault("CreateSnapshot", "fail-later", count=1)
+    failed = snapshot(theirs, "error")
+    fleets = AwsFleets()
+    fleet = fleets.fleet(region=cloud.aws.ready.region, endpoint_url=cloud.aws.endpoint, role_arn=None)
+    found = asyncio.run(fleet.describe_leftovers(pool="green"))
+    fleets.close()
+    assert {one.id for one in found} == {ours, failed}
+    assert all(one.created_at is not None for one in found)
