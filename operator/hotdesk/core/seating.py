@@ -96,8 +96,8 @@ def _settle_seat(facts: PoolFacts, uid: str) -> CheckSeat | None:
     if workspace is None or workspace.status.machine is None or uid in facts.serving:
         return None
     name = workspace.status.machine
-    if name in facts.claims_of.get(uid, ()):
-        return None
+    if name in facts.claims_of.get(uid, ()) or workspace.status.phase == "Archiving":
+        return None  # one that is archiving keeps its seat until the machine is gone: nothing is lost
     return CheckSeat(workspace=workspace, instance=facts.instances.get(name))
 
 
