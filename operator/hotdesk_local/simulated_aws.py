@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ from hotdesk_local.waiting import wait_for_answer
 if TYPE_CHECKING:
     from mypy_boto3_autoscaling import AutoScalingClient
     from mypy_boto3_ec2 import EC2Client
+    from mypy_boto3_s3 import S3Client
 
 _START_WITHIN = 60.0
 # The file with the one line it prints when it answers.
@@ -81,10 +83,15 @@ class SimulatedAws:
         """A client for Auto Scaling."""
         return _session(self).client("autoscaling", endpoint_url=self.endpoint, config=_CLIENT)
 
+    @property
+    def s3(self) -> "S3Client":
+        """A client for S3."""
+        return _session(self).client("s3", endpoint_url=self.endpoint, config=_CLIENT)
+
     def create_bucket(self, name: str) -> None:
-        """Make an S3 bucket in the region."""
-        client = _session(self).client("s3", endpoint_url=self.endpoint, config=_CLIENT)
-        client.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": self.region})
+        """Make an S3 bucket in the region, unless there is one."""
+        with suppress(self.s3.exceptions.BucketAlreadyOwnedByYou):
+            self.s3.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": self.region})
 
     def create_group(
         self,

@@ -18,6 +18,7 @@ from hotdesk_local.state import State
 from hotdesk_local.waiting import wait_for_answer
 
 _OPERATOR_WITHIN = 60.0
+_LEDGER = "hotdesk-ledger"  # a bucket
 _TIMEOUT = 5.0
 
 
@@ -53,6 +54,7 @@ class LocalStack:
                 apply_crds(plane, folder=find_crds())
             with progress.step("starting the simulated AWS"):
                 aws = SimulatedAws.await_answer(state)
+                aws.create_bucket(_LEDGER)
             stack = cls(state=state, controlplane=plane, aws=aws)
             for replica in range(1, replicas + 1) if operator else ():
                 with progress.step(f"starting {operator_name(replica)}"):
@@ -75,7 +77,12 @@ class LocalStack:
     @property
     def env(self) -> dict[str, str]:
         """What a program needs in its environment to talk to this stack."""
-        return {**self.controlplane.environment, **self.aws.environment, "HOTDESK_METRICS_URL": self.metrics_url}
+        return {
+            **self.controlplane.environment,
+            **self.aws.environment,
+            "HOTDESK_LEDGER": f"s3://{_LEDGER}",
+            "HOTDESK_METRICS_URL": self.metrics_url,
+        }
 
     def create_group(self, name: str, max_size: int, min_size: int = 0, **settings: Any) -> None:
         """Make an Auto Scaling group; `settings` as `SimulatedAws.create_group` takes them."""

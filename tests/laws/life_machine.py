@@ -157,4 +157,3 @@ def pools_of(machine: LifeMachine) -> tuple[str, ...]:
     """Return the pools that exist now."""
     assert machine.world is not None
     return tuple(p["metadata"]["name"] for p in machine.world.server.objects("machinepools"))
-

@@ -96,9 +96,16 @@ def _settle_seat(facts: PoolFacts, uid: str) -> CheckSeat | None:
     if workspace is None or workspace.status.machine is None or uid in facts.serving:
         return None
     name = workspace.status.machine
-    if name in facts.claims_of.get(uid, ()) or workspace.status.phase == "Archiving":
-        return None  # one that is archiving keeps its seat until the machine is gone: nothing is lost
-    return CheckSeat(workspace=workspace, instance=facts.instances.get(name))
+    instance = facts.instances.get(name)
+    if name in facts.claims_of.get(uid, ()) or _is_given_back(facts, workspace, instance):
+        return None
+    return CheckSeat(workspace=workspace, instance=instance)
+
+
+def _is_given_back(facts: PoolFacts, workspace: Workspace, instance: Instance | None) -> bool:
+    """Tell whether a seat without a claim is as it should be: the machine of who is archived goes first."""
+    is_kept = workspace.status.machine not in facts.machines and instance is not None and instance.state.is_live
+    return workspace.status.phase == "Archiving" and not is_kept
 
 
 def _is_lost(facts: PoolFacts, name: str) -> bool:

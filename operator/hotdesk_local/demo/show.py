@@ -7,17 +7,18 @@ from pathlib import Path
 
 import click
 
+from hotdesk_local.demo import resting_machines, warm_machines
 from hotdesk_local.demo.observer import Observer
 from hotdesk_local.demo.stage import Stage
-from hotdesk_local.demo.warm_machines import GROUP, STEPS
 from hotdesk_local.progress import Progress
 from hotdesk_local.stack import LocalStack
 
 _OPENING = """\
 Hotdesk is a Kubernetes operator. It keeps cloud machines running before anyone asks for one, so that
-whoever applies a Workspace has the address of a running machine within milliseconds.
+whoever applies a Workspace has the address of a running machine within milliseconds. It stops the machines
+of those who do not work, and loses no file.
 
-All of it runs on this computer for the next half minute: a real Kubernetes API server, the operator, and
+All of it runs on this computer for the next minute: a real Kubernetes API server, the operator, and
 a simulated AWS whose machines are small web servers on loopback addresses. No account is used.
 """
 _CLOSING = """\
@@ -43,9 +44,9 @@ def show_demo() -> None:
 def _perform(folder: Path) -> None:
     stack = LocalStack.start(folder, progress=Progress())
     try:
-        stack.create_group(GROUP, max_size=0)
+        stack.create_group(warm_machines.GROUP, max_size=0)
         stage = Stage(stack=stack, observer=Observer(controlplane=stack.controlplane, namespace="default"))
-        for number, step in enumerate(STEPS, start=1):
+        for number, step in enumerate((*warm_machines.STEPS, *resting_machines.STEPS), start=1):
             click.secho(f"\n{number}. {step.title}\n", bold=True)
             step.perform(stage)
     finally:

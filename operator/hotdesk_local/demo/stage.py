@@ -1,13 +1,19 @@
 """What every act of the demo stands on: a running stack, a voice, a kubectl whose commands are shown."""
 
+import os
 import shlex
+import subprocess
+import sysconfig
 import textwrap
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import click
 
 from hotdesk_local.demo.observer import Observer
+from hotdesk_local.errors import LocalStackError
+from hotdesk_local.simulated_aws import SimulatedAws
 from hotdesk_local.stack import LocalStack
 
 _WIDTH = 100
@@ -39,9 +45,39 @@ class Stage:
         self.show([line.rstrip() for line in said.splitlines()])
         return said
 
+    def hotdesk(self, *arguments: str) -> str:
+        """Run the hotdesk command, showing it and what it says."""
+        click.secho(f"  $ hotdesk {shlex.join(arguments)}", fg="cyan")
+        command = [Path(sysconfig.get_path("scripts")) / "hotdesk", *arguments]
+        environment = {**os.environ, **self.stack.env}
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=PATIENCE)
+        if done.returncode:
+            raise LocalStackError(f"hotdesk {shlex.join(arguments)} failed: {done.stderr.strip()}")
+        self.show([line.rstrip() for line in done.stdout.splitlines()])
+        return done.stdout
+
     def ask(self, *arguments: str) -> str:
         """Run kubectl without showing it, and return what it says."""
         return self.stack.controlplane.kubectl(*arguments).stdout.strip()
+
+    @property
+    def aws(self) -> SimulatedAws:
+        """The cloud behind it, for what kubectl does not show."""
+        return self.stack.aws
+
+    def state_of(self, machine: str) -> str:
+        """Return what EC2 says of a machine."""
+        answer = self.aws.ec2.describe_instances(InstanceIds=[machine])
+        return answer["Reservations"][0]["Instances"][0]["State"]["Name"]
+
+    def objects_in(self, bucket: str) -> list[tuple[str, int]]:
+        """Return keys and sizes of what S3 has in a bucket."""
+        found = self.aws.s3.list_objects_v2(Bucket=bucket).get("Contents", [])
+        return [(one["Key"], one["Size"]) for one in found]
+
+    def wait_for_phase(self, workspace: str, phase: str) -> None:
+        """Wait until a workspace is in a phase in which it stays."""
+        self.wait(f"ws/{workspace}", f"--for=jsonpath={{.status.phase}}={phase}")
 
     def wait(self, what: str, *arguments: str) -> None:
         """Wait with kubectl, without showing what it says."""

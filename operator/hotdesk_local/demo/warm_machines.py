@@ -8,7 +8,7 @@ GROUP = "hotdesk-demo"
 _IDLE = 2
 _PEOPLE = ("ada", "grace", "linus")
 
-_POOL = f"""\
+POOL = f"""\
 apiVersion: hotdesk.dev/v1alpha1
 kind: MachinePool
 metadata: {{name: demo}}
@@ -33,7 +33,7 @@ def _make_pool(stage: Stage) -> None:
         f"A platform team has an Auto Scaling group and describes a pool on it: {_IDLE} idle machines at any time, "
         "never more than 6 machines in all. Hotdesk sets up the group and launches the machines."
     )
-    stage.kubectl("apply", "-f", "-", manifest=_POOL)
+    stage.kubectl("apply", "-f", "-", manifest=POOL)
     _wait_for_buffer(stage)
     stage.say(f"{_IDLE} machines have booted, have answered the readiness probe, and stand idle:")
     stage.kubectl("get", "mpool,mach")
@@ -78,9 +78,7 @@ def _delete_workspace(stage: Stage) -> None:
     )
     stage.kubectl("delete", "ws", name)
     stage.wait(f"mach/{machine}", "--for=delete")
-    answer = stage.stack.aws.ec2.describe_instances(InstanceIds=[machine])
-    state = answer["Reservations"][0]["Instances"][0]["State"]["Name"]
-    stage.say(f"EC2 now calls {machine} {state}, its record is gone, and the buffer is full:")
+    stage.say(f"EC2 now calls {machine} {stage.state_of(machine)}, its record is gone, and the buffer is full:")
     _wait_for_buffer(stage)
     stage.kubectl("get", "ws,mach,mpool")
 

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from factories import NOW, workspace
 from hotdesk.api.v1alpha1 import Next, Workspace
 from hotdesk.core.evidence import Evidence
-from hotdesk.core.lifecycle.idleness import FRESH, Active, Due, Signs, Verdict, Warn, judge
+from hotdesk.core.lifecycle.idleness import FRESH, ROUGHLY, Active, Due, Signs, Verdict, Warn, judge
 from hotdesk.core.terms import Terms
 
-HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
+HOUR, MINUTE, SECOND = timedelta(hours=1), timedelta(minutes=1), timedelta(seconds=1)
 TERMS = Terms(idle_timeout=HOUR, warn_before=10 * MINUTE, retention=None, max_lifetime=None)
 LONG = timedelta(days=9)
 
@@ -59,6 +59,22 @@ def test_a_clock_that_steps_forward_after_the_warning_stops_nobody():
 def test_activity_after_the_warning_averts_the_stop():
     asked = warned(at=NOW + 50 * MINUTE, stop_at=NOW + HOUR, last_activity_time=NOW + 55 * MINUTE)
     assert isinstance(judge(signs(asked), TERMS, now=NOW + HOUR), Active)
+
+
+@given(off_by=st.timedeltas(min_value=-ROUGHLY, max_value=ROUGHLY))
+def test_a_machine_that_tells_of_the_same_work_a_second_later_is_stopped_all_the_same(off_by: timedelta):
+    asked = warned(at=NOW + 55 * MINUTE, stop_at=NOW + 65 * MINUTE, since=NOW + 5 * MINUTE)
+    now = NOW + 65 * MINUTE
+    seen = {"at": now, "last_input": NOW + 5 * MINUTE + off_by}
+    assert judge(signs(asked, is_probed=True, **seen), TERMS, now=now) == Due("Idle")
+
+
+def test_work_that_a_machine_saw_soon_after_the_warning_averts_the_stop_also_with_the_shortest_times():
+    quick = Terms(idle_timeout=4 * SECOND, warn_before=2 * SECOND, retention=None, max_lifetime=None)
+    asked = warned(at=NOW + 2 * SECOND, stop_at=NOW + 4 * SECOND)
+    seen = {"at": NOW + 4 * SECOND, "last_input": NOW + 2.1 * SECOND}
+    verdict = judge(signs(asked, is_probed=True, **seen), quick, now=NOW + 4 * SECOND)
+    assert not isinstance(verdict, Due)
 
 
 def test_a_machine_that_does_not_answer_is_neither_warned_nor_stopped():

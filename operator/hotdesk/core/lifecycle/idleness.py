@@ -13,6 +13,8 @@ from hotdesk.core.terms import Terms, woken_at
 
 FRESH = timedelta(minutes=3)
 """An answer from a machine that is older says nothing about now."""
+ROUGHLY = timedelta(seconds=3)
+"""How exactly a machine tells when somebody worked: a second, as it tells an age in seconds, and two for its answer."""
 _ASK_AGAIN = timedelta(seconds=10)
 
 
@@ -35,11 +37,22 @@ class Signs:
         if told.last_activity_time is not None:
             signs.append((told.last_activity_time, told.activity_source or "activity"))
         if self.evidence is not None and self.evidence.last_input is not None:
-            signs.append((self.evidence.last_input, self.evidence.source or "activity"))
+            signs.append((self._same_or_new(self.evidence.last_input), self.evidence.source or "activity"))
         woken = woken_at(self.workspace)
         if woken is not None:
             signs.append((woken, "it was woken"))
         return max(signs)
+
+    def _same_or_new(self, seen: datetime) -> datetime:
+        """Return what the warning was decided from, if the machine tells of the same once more: else it voids itself.
+
+        Whoever came back after the warning is much later than what it was decided from.
+        """
+        told = self.workspace.status.next
+        if told is None or told.since is None or told.warned_at is None:
+            return seen
+        is_same = abs(seen - told.since) <= min(ROUGHLY, (told.warned_at - told.since) / 2)
+        return told.since if is_same else seen
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from hotdesk.core.backups import RestoreJob
 from hotdesk.core.doomed import doom_of
 from hotdesk.core.facts import Instance, InstanceState
 from hotdesk.core.lifecycle import told
-from hotdesk.core.lifecycle.idleness import Active, Due, Signs, Verdict, Warn, is_probed, judge
+from hotdesk.core.lifecycle.idleness import ROUGHLY, Active, Due, Signs, Verdict, Warn, is_probed, judge
 from hotdesk.core.pool_facts import PoolFacts
 from hotdesk.core.proofs import backup_of, proof_of, resting
 from hotdesk.core.rest import is_asleep, is_restarted
@@ -171,7 +171,7 @@ def _recorded(
     seen = None
     if evidence is not None and evidence.last_input is not None and terms.idle_timeout is not None:
         known = status.last_activity_time or status.ready_at or status.claimed_at
-        if known is None or evidence.last_input - known >= terms.idle_timeout / _RECORDED:
+        if known is None or evidence.last_input - known >= max(terms.idle_timeout / _RECORDED, ROUGHLY):
             seen = (min(evidence.last_input, now), evidence.source or "Probe")
     ahead, stop_at = status.next, verdict.stop_at
     is_averted = ahead is not None and ahead.warned_at is not None and stop_at is not None and stop_at > ahead.at
