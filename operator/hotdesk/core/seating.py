@@ -3,9 +3,10 @@
 from collections.abc import Iterator
 from datetime import datetime
 
-from hotdesk.api.v1alpha1 import Machine
+from hotdesk.api.v1alpha1 import Machine, Workspace
 from hotdesk.core import queue, workspace_status
 from hotdesk.core.actions import CheckClaims, CheckSeat, ClaimSlots, PublishFound, ReapMachine, ReportWorkspace, Seat
+from hotdesk.core.facts import Instance
 from hotdesk.core.offers import free_slots
 from hotdesk.core.pool_facts import LOST, PoolFacts
 
