@@ -37,8 +37,39 @@ def test_demo_shows_the_way_of_a_workspace_and_leaves_nothing(tmp_path, environm
     ended = re.search(r"EC2 now calls (i-\w+) terminated", shown)
     assert ended is not None
     assert ended[1] not in shown[ended.end() :]
+    _see_the_second_act(shown[ended.end() :], machine=page[1])
     assert list(tmp_path.iterdir()) == []
     assert _processes_of(tmp_path) == []
+
+
+def _see_the_second_act(shown: str, *, machine: str) -> None:
+    """A file that was edited outlives an idle stop, an archive and its machine, and all of it is told and counted."""
+    warning = r"The machine is stopped at [-0-9]+ [:0-9]+ UTC: nobody has been active since"
+    facts = [
+        r"PUT http://127\.\S+:8080/files/home/ada/engine/notes.txt: 204 No Content",
+        rf"{warning}|is stopped, because nobody was active",
+        rf"ada     Stopped   {machine} ",
+        rf"EC2 now calls {machine} stopped",
+        r"All (\d+) bytes are as they were written",
+        r'"method":"S3Archive","size":[1-9]',
+        rf"EC2 now calls {machine} terminated",
+        r"ada     Archived    ",
+        r"ada    Running   (i-\w+) ",
+        r"All \d+ bytes are as they were written",
+        r'"billedMinutes":[2-9],',
+        r"\n  ada +0:\d\d:\d\d +\d+ +2\n  grace +0:\d\d:\d\d +1 +1\n",
+        r"Normal +Claimed\n",
+        r"Normal +Archived\n",
+    ]
+    found = []
+    for fact in facts:
+        at = re.search(fact, shown[found[-1].end() if found else 0 :])
+        assert at is not None, fact
+        shown = shown[found[-1].end() if found else 0 :]
+        found.append(at)
+    assert found[8][1] != machine
+    for reason in ("StopWarning", "Stopping", "Stopped", "Woken", "Ready", "BackedUp"):
+        assert f" {reason}\n" in found[-2].string
 
 
 def test_interrupted_demo_ends_what_it_started(tmp_path, environment):

@@ -98,8 +98,10 @@ def _add_up(stage: Stage) -> None:
         "For finance, each interval is one object in a bucket, also of workspaces that are deleted, like grace's:"
     )
     stage.hotdesk("usage", "--by", "owner")
-    stage.say("Every step was told as an Event, with what to do about it:")
-    stage.kubectl("events", "--for", f"ws/{_NAME}")
+    stage.say("Every step was told as an Event; each has a sentence that says why, and what to do about it:")
+    columns = "-o=custom-columns=TIME:.metadata.creationTimestamp,TYPE:.type,WHAT:.reason"
+    by_time = "--sort-by=.metadata.creationTimestamp"
+    stage.kubectl("get", "events", f"--field-selector=involvedObject.name={_NAME}", by_time, columns)
 
 
 STEPS = (

@@ -68,7 +68,7 @@ class Stage:
     def state_of(self, machine: str) -> str:
         """Return what EC2 says of a machine."""
         answer = self.aws.ec2.describe_instances(InstanceIds=[machine])
-        return answer["Reservations"][0]["Instances"][0]["State"]["Name"]
+        return str(answer["Reservations"][0]["Instances"][0]["State"]["Name"])
 
     def objects_in(self, bucket: str) -> list[tuple[str, int]]:
         """Return keys and sizes of what S3 has in a bucket."""

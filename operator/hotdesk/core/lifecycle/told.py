@@ -123,7 +123,7 @@ def stopped(workspace: Workspace, *, machine: Machine, terms: Terms, now: dateti
     stop = machine.spec.stop
     why = _WHY[stop.reason] if stop is not None else _WHY["Idle"]
     at = stop.at if stop is not None else now
-    message = f"Machine {machine.metadata.name} is stopped, because {why}; its disk is kept. {_WAKE}"
+    message = f"Machine {machine.metadata.name} is stopped, because {why}; its disk is kept. {_waking(workspace)}"
     ahead = None
     if terms.retention is not None:
         sentence = "A stopped machine is kept for so long; then its backup stays, and the machine goes."
@@ -182,7 +182,7 @@ def archived(workspace: Workspace, *, now: datetime) -> WorkspaceStatus:
     """Return the status of a workspace that has no machine any more, but its files."""
     kept = workspace.status.backup
     files = f"the files are in backup {kept.id}" if kept is not None else "its files went with it, as the pool says"
-    message = f"The machine was given back; {files}. {_WAKE}"
+    message = f"The machine was given back; {files}. {_waking(workspace)}"
     return _changed(
         workspace,
         "Archived",
@@ -207,7 +207,7 @@ def resting(workspace: Workspace, *, now: datetime) -> WorkspaceStatus:
         return archived(workspace, now=now)
     is_halted = workspace.spec.run_strategy == "Halted"
     why = "spec.runStrategy is Halted" if is_halted else "its machine was lost while it was stopped, with its files"
-    help_ = "Set it to OnDemand or Always to get one." if is_halted else _WAKE
+    help_ = "Set it to OnDemand or Always to get one." if is_halted else _waking(workspace)
     return _changed(
         workspace,
         "Stopped",
@@ -238,6 +238,12 @@ def not_restored(workspace: Workspace, *, because: str, now: datetime) -> Worksp
     """Return the status that tells why files are not back yet."""
     message = f"The files are not back yet: {because}"
     return _changed(workspace, "Restoring", ready=("False", "RestoreFailed", message), now=now)
+
+
+def _waking(workspace: Workspace) -> str:
+    if workspace.spec.run_strategy == "Halted":
+        return "It starts again when spec.runStrategy is Always, or when it is OnDemand and somebody returns."
+    return _WAKE
 
 
 def _changed(
