@@ -156,6 +156,13 @@ def test_a_slow_answer_holds_up_nobody_and_serves_the_next_question(monkeypatch:
         assert evidence.failure is None
         assert evidence.busy_since
         assert len(room.meters.asked) == 1
+        room.meters.gate.clear()
+        room.clock.advance(timedelta(seconds=240))
+        (evidence,) = await room.signals.ask([question("i-1")])
+        assert evidence.failure is None  # what it knew still holds
+        assert evidence.busy_since
+        room.meters.gate.set()
+        await asyncio.gather(*room.processors._tasks)
 
     asyncio.run(scenario())
 

@@ -24,7 +24,7 @@ from hotdesk.adapters.aws.calls import THREADS, Calls
 from hotdesk.adapters.aws.clients import Clients, Service, Target, Timeouts
 from hotdesk.adapters.aws.fleet import AwsFleet
 from hotdesk.adapters.aws.vault import AwsVault
-from hotdesk.adapters.aws.vault.archives import PART_SIZE
+from hotdesk.adapters.aws.vault.packing import PART_SIZE
 from hotdesk.adapters.clock import SystemClock
 from hotdesk.api.v1alpha1 import Backup, BackupMethod, ClaimedBy, S3Place
 from hotdesk.core.backups import BackupJob, BackupProgress, Kept, RestoreJob, RestoreProgress, Stage
@@ -362,9 +362,8 @@ class RealWorld(VaultWorld):
         self.cloud.until_state(machine, "stopped")
 
     def start(self, machine: str) -> None:
-        before = self.instance(machine).launched_at
-        assert before is not None
-        wait_for(lambda: self.now() > before + _SECOND, what="EC2's clock, of whole seconds, has moved")
+        before, asked = self.instance(machine).launched_at, self.now()
+        wait_for(lambda: self.now() > asked + _SECOND, what="EC2's clock, of whole seconds, has moved")
         self.cloud.ec2.start_instances(InstanceIds=[machine])
         self.cloud.until_state(machine, "running")
         assert self.instance(machine).launched_at != before

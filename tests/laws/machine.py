@@ -63,6 +63,8 @@ class LawMachine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.world: SimWorld | None = None
+        self.spot = False
+        self.pool_defaults: dict[str, dict[str, Any]] = {}  # what each pool has besides, also when it is made anew
         self.is_over = False  # nothing bad happens any more, whatever was meant to
 
     @initialize(
@@ -85,10 +87,10 @@ class LawMachine(RuleBasedStateMachine):
         self.world.__enter__()
         self.world.line.speaks_xml = xml == 0
         self.witness = Witness(self.world)
-        self.people = People(self.world, self.witness)
+        self.people = People(self.world, self.witness, pools=self.pool_defaults)
         self.people.set_priorities()
-        self.people.make_group("desk", maximum=4)
-        self.people.make_group("lab", maximum=3)
+        self.people.make_group("desk", maximum=4, spot=self.spot)
+        self.people.make_group("lab", maximum=3, spot=self.spot)
         self.people.make_pool("desk", idle=2, maxMachines=4)
         readiness = {"tcpSocket": {"port": 8080}, "deadline": "10m"}
         self.people.make_pool("lab", idle=3, maxMachines=3, slotsPerMachine=3, readiness=readiness)

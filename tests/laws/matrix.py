@@ -77,17 +77,18 @@ class Executioner:
 
 
 @cache
-def start_of(flow: Flow) -> SimWorld:
+def start_of(flow: Flow) -> tuple[SimWorld, Witness]:
     """Return the world at rest from which a flow starts; without operators, which remember nothing anyway."""
     with SimWorld(seed=1, shares=False) as world:
-        people = People(world, Witness(world))
+        witness = Witness(world)
+        people = People(world, witness)
         flow.pool(people)
         world.start_operator()
         assert _rests(world), unrest(world)
         flow.before(people)
         assert _rests(world), unrest(world)
-        people.witness.check()
-    return world
+        witness.check()
+    return world, witness
 
 
 def cells_of(flow: Flow, operators: int) -> Iterator[Cell]:
@@ -104,9 +105,10 @@ def cells_of(flow: Flow, operators: int) -> Iterator[Cell]:
 def run(flow: Flow, operators: int, *, cell: Cell | None) -> tuple[list[Call], SimWorld]:
     """Run a flow to rest; raises AssertionError with the story if a law is broken or it does not come to rest."""
     with SimWorld(seed=1, shares=False) as world:
-        world.take_over(start_of(flow))
+        before, earlier = start_of(flow)
+        world.take_over(before)
         witness = Witness(world)
-        witness.catch_up()
+        witness.catch_up(earlier)
         people = People(world, witness, workspaces=len(world.server.objects("workspaces")))
         for _ in range(operators):
             world.start_operator()
@@ -114,7 +116,8 @@ def run(flow: Flow, operators: int, *, cell: Cell | None) -> tuple[list[Call], S
         if flow.takes_over:
             flow.then(people)
         executioner = Executioner(world.alive[-1] if flow.takes_over else world.alive[0], cell, [])
-        world.server.network.intercept = world.line.network.intercept = executioner
+        for network in world.networks.values():
+            network.intercept = executioner
         if not flow.takes_over:
             flow.then(people)
         if cell is not None:
@@ -127,6 +130,8 @@ def run(flow: Flow, operators: int, *, cell: Cell | None) -> tuple[list[Call], S
         is_at_rest = _rests(world)
         witness.check()
         assert is_at_rest, "\n".join([*unrest(world), "", world.trace.told(last=100)])
+        lost = witness.keep.at_rest()
+        assert not lost, "\n".join([*lost, "", world.trace.told(last=150)])
         return executioner.calls, world
 
 

@@ -138,7 +138,7 @@ def _nothing(*_: Any, **__: Any) -> None:
 
 
 BUGS = (
-    Bug("patches without the version that was read", (Writer, "patch"), _unguarded(lambda _kind, _body: True)),
+    Bug("patches without the version that was read", (Writer, "patch"), _unguarded(lambda _kind, _body: True), seed=3),
     Bug(
         "publishes without the version that was read",
         (Writer, "patch"),
@@ -151,12 +151,13 @@ BUGS = (
         "reaps without compare-and-swap",
         (Writer, "patch"),
         _unguarded(lambda _kind, body: "reap" in body.get("spec", {})),
+        seed=3,
     ),
     Bug("hands a used machine out again", (KubeStore, "patch_machine"), _reap_forgotten),
     Bug("takes absence from its cache for deletion", (Claiming, "_still_holds"), _cache_believed),
     Bug("never removes ghosts", (Directory, "_remove_ghost"), _nothing),
     Bug("forgets machines outside the group when it counts", (capacity, "size"), _outside_forgotten),
-    Bug("detaches before the fence stands", (securing, "plan_securing"), _fence_ignored),
+    Bug("detaches before the fence stands", (securing, "plan_securing"), _fence_ignored, seed=3),
     Bug("serves the latest first", (queue, "in_order"), _latest_first),
     Bug("lets AWS count down at a termination", (AwsFleet, "terminate_member"), _counted_down),
     Bug("sets MaxSize and desired capacity at once", (AwsFleet, "set_desired_capacity"), _both_at_once),

@@ -118,3 +118,24 @@ def test_a_call_that_another_one_overtook_came_late_however_quick_it_was(full: F
     full.desire("op2", 1, _late(0.9))
     full.desire("op1", 0)
     assert not full.is_broken()
+
+
+def test_a_detach_on_its_way_is_judged_by_the_limit_under_which_it_was_sent(full: Full):
+    world = full.world
+    world.server.patch("machinepools", "desk", {"spec": {"maxMachines": 5}})
+    world.aws.perform("autoscaling", "SetDesiredCapacity", {"AutoScalingGroupName": "desk", "DesiredCapacity": 1})
+    world.pass_time(60)
+    name = world.aws.live("desk")[-1].id
+    world.aws.end(world.aws.live("desk")[0].id, cause="person")
+    world.aws.perform("autoscaling", "UpdateAutoScalingGroup", {"AutoScalingGroupName": "desk", "MaxSize": 1})
+    claim = {
+        "slot": 0,
+        "workspace": {"namespace": "team", "name": "w1", "uid": "1"},
+        "claimedAt": "2026-03-02T12:00:00Z",
+    }
+    record = {"pool": "desk", "providerID": f"aws:///eu-west-1a/{name}", "slots": 1, "claims": [claim]}
+    world.server.create("machines", {"metadata": {"name": name}, "spec": record})
+    world.server.patch("machinepools", "desk", {"spec": {"maxMachines": 4}})
+    out = {"AutoScalingGroupName": "desk", "InstanceIds": [name], "ShouldDecrementDesiredCapacity": False}
+    world.aws.perform("autoscaling", "DetachInstances", out)
+    assert not full.is_broken()

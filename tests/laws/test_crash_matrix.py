@@ -5,11 +5,12 @@ from collections.abc import Callable
 import pytest
 
 from laws.flows import FLOWS, Flow
+from laws.lifecycle_flows import LIFECYCLE_FLOWS
 from laws.matrix import cells_of, run
 
 
 @pytest.mark.parametrize("operators", [1, 2], ids=["alone", "beside another"])
-@pytest.mark.parametrize("flow", FLOWS, ids=lambda flow: flow.name)
+@pytest.mark.parametrize("flow", [*FLOWS, *LIFECYCLE_FLOWS], ids=lambda flow: flow.name)
 def test_dying_at_any_write_breaks_no_law(flow: Flow, operators: int, record_property: Callable[[str, object], None]):
     failed: list[str] = []
     cells = list(cells_of(flow, operators))

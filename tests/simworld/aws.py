@@ -122,10 +122,11 @@ class SimAws:
 
     # -- what people do -----------------------------------------------------------------------------------------------
 
-    def add_group(self, name: str, *, desired: int = 0, maximum: int = 4, **more: Any) -> None:
+    def add_group(self, name: str, *, desired: int = 0, maximum: int = 4, spot: bool = False, **more: Any) -> None:
         """Create a group as AWS makes it, not as Hotdesk wants it."""
         if not self.world.templates:
             data = {"ImageId": self.world.image, "InstanceType": "m5.large"}
+            data |= {"InstanceMarketOptions": {"MarketType": "spot"}} if spot else {}
             self.perform("ec2", "CreateLaunchTemplate", {"LaunchTemplateName": "desk", "LaunchTemplateData": data})
         self.perform(
             "autoscaling",
@@ -159,6 +160,20 @@ class SimAws:
         instance = self.world.fleet.instances[name]
         if instance.state is State.RUNNING and not instance.spec.spot:
             self.world.fleet.stop(instance, cause="guest", now=self.now)
+        self._plan()
+
+    def power_on(self, name: str) -> None:
+        """Start an instance, as a person in the console does."""
+        self.turn()
+        instance = self.world.fleet.instances[name]
+        if instance.state is State.STOPPED:
+            self.world.fleet.start(instance, cause="person", now=self.now)
+        self._plan()
+
+    def reclaim(self, name: str) -> None:
+        """Take a spot instance back: two minutes from now."""
+        self.turn()
+        self.world.spot.reclaim(self.world.fleet.instances[name], now=self.now)
         self._plan()
 
     # -- what is seen -------------------------------------------------------------------------------------------------
@@ -203,6 +218,7 @@ class SimAws:
         world, fleet = self.world, self.world.fleet
         moments = [i.since + fleet._duration(i.state) for i in fleet._passing.values()]
         moments += [member.since + world.config.detach for member in world.moving.values()]
+        moments.append(world.spot.due())
         moments += [i.since + world.config.forget for i in list(fleet._terminated.values())[:1]]
         for group in world.groups.values():
             if group.needs_look:

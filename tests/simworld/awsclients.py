@@ -34,6 +34,7 @@ class AwsLine:
         self.aws = aws
         self.speaks_xml = False  # whether boto3 itself serves, at fifteen times the cost
         self.caller = ""
+        self.call: Call | None = None  # what is being carried out
         self.on_call: Callable[[str, Call, Mapping[str, Any], Fate], None] = lambda _who, _call, _params, _fate: None
         self._timeline = timeline
         self._trace = trace
@@ -94,7 +95,7 @@ class AwsLine:
         )
 
         def perform(fate: Fate) -> Callable[[], None]:
-            self._fate, self.caller = fate, process.name
+            self._fate, self.caller, self.call = fate, process.name, call
             try:
                 result = send(request)
             except Exception as error:  # noqa: BLE001  # the future carries it to the caller
@@ -102,7 +103,7 @@ class AwsLine:
             else:
                 outcome, text = partial(answered.set_result, result), "ok"
             finally:
-                self._fate, self.caller = Fate.WELL, ""
+                self._fate, self.caller, self.call = Fate.WELL, "", None
             if call.is_write and fate is not Fate.LOST:
                 late = "" if fate is Fate.WELL else f" [{fate.name}]"
                 self._trace.add(process.name, f"{call} -> {text}{late}")
@@ -114,10 +115,11 @@ class AwsLine:
 
 
 class SimFleets:
-    """The Fleets port of one process: the real Fleet on the simulated AWS, whatever region and role are asked for."""
+    """The Fleets port of one process: the real Fleet, a vault in memory, whatever region and role are asked for."""
 
-    def __init__(self, line: AwsLine, process: Process, *, gate: Callable[[], None]) -> None:
-        self._fleet = line.fleet(process, gate=gate)
+    def __init__(self, fleet: AwsFleet, vault: Vault) -> None:
+        self._fleet = fleet
+        self._vault = vault
 
     def fleet(self, *, region: str, endpoint_url: str | None, role_arn: str | None) -> AwsFleet:
         del region, endpoint_url, role_arn
@@ -125,7 +127,7 @@ class SimFleets:
 
     def vault(self, *, region: str, endpoint_url: str | None, role_arn: str | None) -> Vault:
         del region, endpoint_url, role_arn
-        raise NotImplementedError("this world has no vault")
+        return self._vault
 
 
 class _DirectClient:

@@ -95,7 +95,8 @@ class Ceiling:
             found, limit = self._world.aws.group(group), self._own_limit(group)
             if found is None or limit is None:
                 continue
-            if len(self._world.aws.live(group)) <= limit and found.max_size + self._outside(group) <= limit:
+            beyond = self._outside(group) + self._about_to_leave(group)
+            if len(self._world.aws.live(group)) <= limit and found.max_size + beyond <= limit:
                 del self._former[group]
 
     def _limit(self, group: str) -> int | None:
@@ -116,6 +117,12 @@ class Ceiling:
         """Return how many live machines desired capacity does not count."""
         live = self._world.aws.live(group)
         return sum(i.member is None or i.member.lifecycle not in COUNTED for i in live)
+
+    def _about_to_leave(self, group: str) -> int:
+        """Return how many members are claimed: a detach that was right under the former limit may be on its way."""
+        members = {i.id for i in self._world.aws.live(group) if i.member is not None and i.member.lifecycle in COUNTED}
+        records = self._world.server.objects("machines")
+        return sum(record["metadata"]["name"] in members and bool(record["spec"].get("claims")) for record in records)
 
     def _is_late(self, call: Call, group: str) -> bool:
         """Tell whether a call took long, or another one was faster: either way it was decided on what is no more."""

@@ -27,6 +27,7 @@ from hotdesk.ports import HotdeskError
 from simworld.apiserver import KINDS, SimApiServer
 from simworld.aws import SimAws
 from simworld.awsclients import AwsLine, SimFleets
+from simworld.files import Files
 from simworld.process import Process
 from simworld.session import SimSession, connection
 from simworld.timeline import Timeline
@@ -50,7 +51,15 @@ class Operator:
     """One replica from its start to its end. Without `shares` it asks nobody whether it may act."""
 
     def __init__(  # what it is wired to
-        self, name: str, *, server: SimApiServer, aws: AwsLine, timeline: Timeline, trace: Trace, shares: bool
+        self,
+        name: str,
+        *,
+        server: SimApiServer,
+        aws: AwsLine,
+        files: Files,
+        timeline: Timeline,
+        trace: Trace,
+        shares: bool,
     ) -> None:
         self.name = name
         self.process = Process(name, timeline)
@@ -62,7 +71,9 @@ class Operator:
         self._gate = LeaseGate(self.process, deadline=_TERMS.deadline) if shares else OpenGate()
         self._world = World(
             store=KubeStore(self._session, gate=self._gate.check),
-            fleets=SimFleets(aws, self.process, gate=self._gate.check),
+            fleets=SimFleets(
+                aws.fleet(self.process, gate=self._gate.check), files.vault(self.process, gate=self._gate.check)
+            ),
             prober=SimProber(aws.aws, timeline),
             clock=self.process,
             metrics=NoMetrics(),

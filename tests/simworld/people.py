@@ -1,9 +1,11 @@
 """What people and AWS do in a world: users come and go, platform teams turn things, somebody interferes."""
 
 from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Any
 
-from fakes.apiserver.storage import Json  # noqa: TC001  # a plain alias
+from fakes.apiserver.storage import Json  # a plain alias
+from hotdesk.api.v1alpha1 import WAKE_ANNOTATION
 from hotdesk_local.aws.model import Instance, Lifecycle, State
 from simworld.network import Weather
 from simworld.witness import Witness
@@ -22,18 +24,23 @@ LATE = Weather(late=0.4, late_up_to=45.0)
 class People:
     """Everybody who is no operator. Who is meant is given as a number, so that any number means somebody."""
 
-    def __init__(self, world: SimWorld, witness: Witness, *, workspaces: int = 0) -> None:
+    def __init__(
+        self, world: SimWorld, witness: Witness, *, workspaces: int = 0, pools: dict[str, Json] | None = None
+    ) -> None:
         self.world = world
         self.witness = witness
         self._next = workspaces
+        self._pools = pools or {}
 
     # -- users --------------------------------------------------------------------------------------------------------
 
-    def come(self, pool: str, *, priority: str | None = None, name: str | None = None) -> str:
+    def come(
+        self, pool: str, *, priority: str | None = None, name: str | None = None, owner: str = "", **more: Any
+    ) -> str:
         """Create a workspace; a name that is given may have been used before."""
         self._next += 1
         name = name or f"w{self._next}"
-        spec: Json = {"pool": pool, "owner": "ada"}
+        spec: Json = {"pool": pool, "owner": owner or f"owner of {name}", **more}
         if priority is not None:
             spec["priorityClassName"] = priority
         self.world.server.create("workspaces", {"metadata": {"name": name}, "spec": spec}, namespace=NAMESPACE)
@@ -70,6 +77,25 @@ class People:
         if name is not None:
             self.world.server.patch("workspaces", name, {"metadata": {"labels": {"team": value}}}, namespace=NAMESPACE)
 
+    def work(self, number: int) -> bool:
+        """Let a user change a file, if the workspace is open; tell whether it was."""
+        name = self._workspace(number)
+        return name is not None and self.witness.keep.people_work(name)
+
+    def beat(self, number: int) -> None:
+        """Be active, as the gateway records it."""
+        name = self._workspace(number)
+        if name is not None:
+            told = {"lastActivityTime": self._now(), "activitySource": "Heartbeat"}
+            self.world.server.patch("workspaces", name, {"status": told}, namespace=NAMESPACE, status=True)
+
+    def ask_to_wake(self, number: int) -> None:
+        """Annotate a workspace, so that it is woken."""
+        name = self._workspace(number)
+        if name is not None:
+            asked = {"metadata": {"annotations": {WAKE_ANNOTATION: self._now()}}}
+            self.world.server.patch("workspaces", name, asked, namespace=NAMESPACE)
+
     # -- platform teams -----------------------------------------------------------------------------------------------
 
     def make_group(self, name: str, **settings: Any) -> None:
@@ -81,7 +107,8 @@ class People:
         if self.world.server.get("machinepools", name) is not None:
             return
         aws = {"region": "eu-west-1", "autoScalingGroupName": group or name}
-        wanted = {"aws": aws, "maxMachines": 4, "buffer": {"idle": idle, "scaleDownDelay": "0s"}, **spec}
+        wanted = {"aws": aws, "maxMachines": 4, "buffer": {"idle": idle, "scaleDownDelay": "0s"}}
+        wanted |= self._pools.get(name, {}) | spec
         self.world.server.create("machinepools", {"metadata": {"name": name}, "spec": wanted})
 
     def turn(self, pool: str, **spec: Any) -> None:
@@ -148,6 +175,25 @@ class People:
             self.witness.unprotected |= {m.instance.id for m in members if m.lifecycle is Lifecycle.PENDING}
             self.witness.spoiled.add(group)
 
+    def start(self, number: int) -> None:
+        """Start a machine that is stopped, in the console."""
+        stopped = [i for i in self.world.aws.world.fleet.instances.values() if i.state is State.STOPPED]
+        if stopped:
+            self.world.aws.power_on(stopped[number % len(stopped)].id)
+
+    def announce_end(self, number: int) -> None:
+        """Let AWS announce that it takes a machine in two minutes, and take it; the announcement is on record."""
+        machine = self._machine(number)
+        if machine is not None and self.world.server.get("machines", machine.id) is not None:
+            self.announce_end_of(machine.id)
+
+    def announce_end_of(self, machine: str) -> None:
+        """Let AWS announce that it takes this machine, and take it."""
+        due = self.world.timeline.moment + timedelta(minutes=2)
+        doom = {"reason": "SpotInterruption", "announcedAt": self._now(), "at": _written(due)}
+        self.world.server.patch("machines", machine, {"status": {"interruption": doom}}, status=True)
+        self.world.aws.reclaim(machine)
+
     def hang(self, number: int) -> None:
         """Let a machine stop answering."""
         if (machine := self._machine(number)) is not None:
@@ -160,9 +206,14 @@ class People:
         world = self.world
         world.disturb()
         world.server.network.weather, world.line.network.weather = FINE, AWS_WEATHER
+        world.files.network.weather = AWS_WEATHER
+        for action in ("back_up", "restore"):
+            world.files.store.heal(action)
         world.server.watch_lag = (0.001, 0.01)
         world.aws.hanging.clear()
-        world.aws.configure(capacity=None, vcpuQuota=None, launch=20, consistency=0, healthCheck=20, retry=20)
+        world.aws.configure(
+            capacity=None, zoneCapacity={}, vcpuQuota=None, launch=20, consistency=0, healthCheck=20, retry=20
+        )
         for operator in world.alive:
             operator.go_on()
             operator.process.skew = 0.0
@@ -180,6 +231,7 @@ class People:
         self.world.disturb()
         self.world.server.network.weather = api
         self.world.line.network.weather = replace(aws, quickest=0.02, slowest=0.2, late_up_to=6 * aws.late_up_to)
+        self.world.files.network.weather = self.world.line.network.weather
 
     # -- who is meant -------------------------------------------------------------------------------------------------
 
@@ -200,6 +252,9 @@ class People:
         ]
         return members[number % len(members)] if members else None
 
+    def _now(self) -> str:
+        return _written(self.world.timeline.moment)
+
     def _asg(self, action: str, machine: Instance, **params: Any) -> None:
         if machine.member is not None:
             self._call(action, AutoScalingGroupName=machine.member.group.name, **params)
@@ -207,3 +262,7 @@ class People:
     def _call(self, action: str, **params: Any) -> None:
         self.world.trace.add("people", f"{action} {params}")
         self.world.aws.perform("autoscaling", action, params)
+
+
+def _written(moment: datetime) -> str:
+    return moment.isoformat().replace("+00:00", "Z")

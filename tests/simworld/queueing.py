@@ -6,6 +6,7 @@ from datetime import datetime
 from functools import partial
 
 from fakes.apiserver.storage import Json
+from simworld.keeping import wants_machine
 from simworld.timeline import START
 from simworld.world import SimWorld
 
@@ -54,7 +55,7 @@ class QueueLaw:
         meta, spec = stored["metadata"], stored["spec"]
         known = self._waiting.pop(meta["uid"], None)
         claimed = any(meta["uid"] in holders for holders in self._claims.values())
-        if is_gone or stored.get("status", {}).get("machine") or claimed:
+        if is_gone or stored.get("status", {}).get("machine") or claimed or not wants_machine(stored):
             return
         wanted = spec.get("priorityClassName")
         if wanted is not None and wanted not in self._values:

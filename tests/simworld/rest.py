@@ -1,21 +1,22 @@
 """What a world looks like when nothing more is to be done: the end that every course must reach."""
 
 from collections.abc import Iterator
-from typing import Any
 
 from fakes.apiserver.storage import Json
 from hotdesk.core.tags import claim_tag
 from hotdesk_local.aws.model import Instance, Lifecycle, State
 from simworld.aws import is_live
+from simworld.keeping import wants_machine
+from simworld.resting import unrest_of_life
 from simworld.world import SimWorld
 
 
 def unrest(world: SimWorld) -> list[str]:
     """Return what is not as it should be; nothing, once the world is at rest."""
-    found = [*_workspaces(world), *_records(world)]
+    found = [*_workspaces(world), *_records(world), *unrest_of_life(world)]
     for pool in world.server.objects("machinepools"):
         found += _PoolAtRest(world, pool).unrest()
-    found += [f"call(s) are still on their way to {n}" for n, net in _networks(world) if net.late_calls]
+    found += [f"call(s) are still on their way to {name}" for name, net in world.networks.items() if net.late_calls]
     return found
 
 
@@ -57,9 +58,9 @@ class _PoolAtRest:
     def _buffer(self) -> Iterator[str]:
         assert self.group is not None
         slots = int(self.spec.get("slotsPerMachine", 1))
-        waiting = [w for w in self.workspaces if not w.get("status", {}).get("machine") and self._is_eligible(w)]
+        waiting = [w for w in self.workspaces if self._waits(w)]
         claimed = sum(len(_holders(m)) for m in self.machines)
-        spare = sum(m["spec"]["slots"] - len(_holders(m)) for m in self.machines if _holders(m) and self._runs(m))
+        spare = sum(_free(m) for m in self.machines if self._shares(m))
         members = [m for m in self.machines if self._is_idle(m)]
         idle = spare + sum(m["spec"]["slots"] for m in members)
         live = self.world.aws.live(self.group.name)
@@ -91,9 +92,14 @@ class _PoolAtRest:
         is_member = member is not None and member.lifecycle is Lifecycle.IN_SERVICE and member.protected
         return is_member and instance.state is State.RUNNING and machine.get("status", {}).get("phase") == "Idle"
 
-    def _runs(self, machine: Json) -> bool:
+    def _shares(self, machine: Json) -> bool:
         instance = _instance(self.world, machine)
-        return instance is not None and instance.state is State.RUNNING
+        is_up = instance is not None and instance.state is State.RUNNING
+        return is_up and bool(_holders(machine)) and machine["spec"].get("stop") is None
+
+    def _waits(self, workspace: Json) -> bool:
+        has_none = not workspace.get("status", {}).get("machine")
+        return has_none and wants_machine(workspace) and self._is_eligible(workspace)
 
     def _is_eligible(self, workspace: Json) -> bool:
         wanted = workspace["spec"].get("priorityClassName")
@@ -166,10 +172,10 @@ def _holders(machine: Json | None) -> list[str]:
     return [c["workspace"]["uid"] for c in machine["spec"].get("claims", ())] if machine is not None else []
 
 
+def _free(machine: Json) -> int:
+    spec = machine["spec"]
+    return int(spec["slots"]) - len(_holders(machine)) - len(spec.get("owed", ()))
+
+
 def _instance(world: SimWorld, machine: Json) -> Instance | None:
     return world.aws.world.fleet.instances.get(machine["metadata"]["name"])
-
-
-def _networks(world: SimWorld) -> Iterator[tuple[str, Any]]:
-    yield "the API server", world.server.network
-    yield "AWS", world.line.network

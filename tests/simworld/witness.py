@@ -12,6 +12,7 @@ from simworld.apiserver import KINDS
 from simworld.aws import is_live
 from simworld.ceiling import Ceiling
 from simworld.fencing import FenceLaw
+from simworld.keeping import KeepLaw
 from simworld.network import Call, Fate
 from simworld.queueing import QueueLaw
 from simworld.world import SimWorld
@@ -39,13 +40,15 @@ class Witness:
         self._users: dict[str, set[str]] = defaultdict(set)  # machine -> UIDs ever published there
         self.ceiling = Ceiling(world, self._breach)
         self.queue = QueueLaw(world, self._breach)
+        self.keep = KeepLaw(world, self._breach)
         self.fence = FenceLaw(world, self._breach)
         world.server.storage.subscribe(self._written)
         world.aws.world.fleet.history.listeners.append(self._changed)
         world.line.on_call = self._called
 
-    def catch_up(self) -> None:
-        """Take in what there is in a world that was taken over."""
+    def catch_up(self, other: "Witness") -> None:
+        """Take in what there is in a world that was taken over, and what people have done there."""
+        self.keep.take_over(other.keep)
         storage = self.world.server.storage
         for plural in ("priorityclasses", "machinepools", "machines", "workspaces"):
             for stored in storage.objects(KINDS[plural]):
@@ -70,13 +73,16 @@ class Witness:
             case "workspaces":
                 self._workspace(stored, is_gone=is_gone)
                 self.queue.workspace(stored, is_gone=is_gone)
+                self.keep.workspace(stored, is_gone=is_gone)
             case "machines":
                 self._machine(stored, is_gone=is_gone)
                 self.queue.machine(stored, is_gone=is_gone)
+                self.keep.machine(stored, is_gone=is_gone)
             case "machinepools":
                 self._pool(stored, is_gone=is_gone)
                 self.ceiling.pool(stored, is_gone=is_gone)
                 self.queue.pool(stored, is_gone=is_gone)
+                self.keep.pool(stored, is_gone=is_gone)
             case "priorityclasses":
                 self.queue.priority(stored, is_gone=is_gone)
 
@@ -141,14 +147,19 @@ class Witness:
                 self._released(name, uid)
         if reap is not None and name not in self._reaped:
             self._reaped[name] = reap["reason"]
-            users = [uid for uid, seat in self._seats.items() if seat[0] == name]
+            users = self._users_of(name)
             if users and self._lives(name):
                 self._breach(2, f"{name} is reaped ({reap['reason']}) while {users} live on it")
         self._right_pool(name, spec["pool"], is_new=before is None)
 
     def _released(self, name: str, uid: str) -> None:
-        if self._seats.get(uid, ("", 0))[0] == name and self._lives(name):
+        if uid in self._users_of(name) and self._lives(name):
             self._breach(2, f"the claim of {uid}, which lives on {name}, was dropped")
+
+    def _users_of(self, name: str) -> list[str]:
+        """Return who lives on a machine; those whose files are kept elsewhere, and who were told so, do no more."""
+        living = (uid for uid, seat in self._seats.items() if seat[0] == name)
+        return [uid for uid in living if self._workspaces[uid].get("status", {}).get("phase") != "Archiving"]
 
     def _right_pool(self, name: str, pool: str, *, is_new: bool) -> None:
         instance = self._instance(name)
@@ -172,13 +183,20 @@ class Witness:
             return
         if change.what == "state" and change.old is None:
             self.ceiling.launched(instance)
+        if change.what == "state" and change.old == "stopped" and change.new == "pending":
+            self.keep.started(instance)
         if change.what == "state" and change.new in _ENDS:
             self._ending(instance, change)
         self.ceiling.changed()
 
     def _ending(self, instance: Instance, change: Change) -> None:
         name, caller = instance.id, self.world.line.caller
-        users = [uid for uid, seat in self._seats.items() if seat[0] == name]
+        if change.new == "stopping":
+            if caller:
+                self.keep.stopping(instance, self.world.line.call)
+            return
+        self.keep.ending(instance, is_ours=bool(caller))
+        users = self._users_of(name)
         holders = _claims(self._machines[name]) if name in self._machines else []
         if caller:
             if name not in self._reaped:

@@ -14,7 +14,8 @@ from simworld import operators
 from simworld.apiserver import SimApiServer
 from simworld.aws import SimAws
 from simworld.awsclients import AwsLine
-from simworld.network import Weather
+from simworld.files import Files
+from simworld.network import Network, Weather
 from simworld.operators import Operator
 from simworld.session import SimConnection, SimHttp
 from simworld.timeline import Timeline
@@ -40,6 +41,9 @@ class SimWorld:
         self.aws = SimAws(self.timeline, **aws)
         self.line = AwsLine(self.aws, self.timeline, self.trace)
         self.line.network.weather = AWS_WEATHER
+        self.files = Files(self.aws, self.timeline, self.trace)
+        self.files.network.weather = AWS_WEATHER
+        self.largest_skew = 0.0  # seconds that any operator's wall clock was ever off
         self.operators: list[Operator] = []
         self.faults: list[str] = []  # what an operator did that no operator ever should, besides the laws
         self.disturbed_at = 0.0  # when something last went wrong, or an operator came or went
@@ -72,16 +76,21 @@ class SimWorld:
         self.timeline.now = self.disturbed_at = other.timeline.now
         self.server.take_over(other.server)
         self.aws.take_over(other.aws)
+        self.files.take_over(other.files)
 
     def disturb(self) -> None:
         """Note that from now on operators may know less than they should, for a while."""
         self.disturbed_at = self.timeline.now
 
     @property
+    def networks(self) -> dict[str, Network]:
+        """The ways from the operators to everybody else."""
+        return {"the API server": self.server.network, "AWS": self.line.network, "the vault": self.files.network}
+
+    @property
     def is_calm(self) -> bool:
         """Whether every call is answered, and every operator runs and hears."""
-        networks = (self.server.network, self.line.network)
-        return not any(network.weather.is_bad or network.late_calls for network in networks) and all(
+        return not any(network.weather.is_bad or network.late_calls for network in self.networks.values()) and all(
             not operator.process.is_paused for operator in self.alive
         )
 
@@ -102,7 +111,13 @@ class SimWorld:
         name = f"op{self._names}"
         self.trace.add(name, "starts")
         operator = Operator(
-            name, server=self.server, aws=self.line, timeline=self.timeline, trace=self.trace, shares=self.shares
+            name,
+            server=self.server,
+            aws=self.line,
+            files=self.files,
+            timeline=self.timeline,
+            trace=self.trace,
+            shares=self.shares,
         )
         self.operators.append(operator)
         return operator
@@ -128,6 +143,7 @@ class SimWorld:
         """Let the wall clock of one operator jump."""
         self.trace.add(operator.name, f"its clock steps by {seconds} s")
         operator.process.skew = max(-_MOST_SKEW, min(_MOST_SKEW, operator.process.skew + seconds))
+        self.largest_skew = max(self.largest_skew, abs(operator.process.skew))
 
     def until(self, condition: Callable[[], bool], *, within: float, every: float = 0.0) -> bool:
         """Let time pass until the condition holds, asked after everything that happens or every so many seconds."""

@@ -13,7 +13,7 @@ from hotdesk.core import workspace_status
 from hotdesk.core.actions import CheckClaims, CheckSeat, ClaimSlots, PublishFound, Seat
 from hotdesk.core.lifecycle.keeping import owing
 from hotdesk.core.pool_facts import PoolFacts
-from hotdesk.core.usage import left_behind
+from hotdesk.core.usage import claim_time, left_behind
 from hotdesk.ports import Conflict, HotdeskError, NotFound, Refused, Unanswered
 
 log = logging.getLogger(__name__)
@@ -241,7 +241,8 @@ def new_machine(name: str, *, pool: str, zone: str, slots: int) -> Machine:
 def _claim(workspace: Workspace, *, slot: int, now: datetime) -> Claim:
     meta = workspace.metadata
     holder = ClaimedBy(namespace=meta.namespace, name=meta.name, uid=meta.uid)
-    return Claim(slot=slot, workspace=holder, owner=workspace.spec.owner, claimed_at=now)
+    at = claim_time(workspace.status.usage, now=now)
+    return Claim(slot=slot, workspace=holder, owner=workspace.spec.owner, claimed_at=at)
 
 
 def _holds(machine: Machine | None, workspace: Workspace) -> bool:

@@ -152,7 +152,8 @@ def _saved(action: BackUp, kept: Kept) -> Saved:
         uid=job.workspace.uid,
         id=kept.id,
         launched_at=job.launched_at,
-        began_at=kept.began_at,
+        # The vault began it when it was asked to, hence after access was closed, whatever its clock and ours say.
+        began_at=max(kept.began_at, job.not_before),
         completed_at=kept.completed_at,
         size=kept.size,
     )

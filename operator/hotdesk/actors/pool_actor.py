@@ -200,16 +200,15 @@ class PoolActor:
         return facts.pool is None and not facts.workspaces and not facts.machines and not self.is_busy
 
     def interests(self, group: Group | None) -> frozenset[str]:
-        """Return the instances whose state it waits for: those about to serve, to rest or to end, or in the news.
+        """Return the instances whose state it waits for: new ones, about to serve, rest or end, or in the news.
 
         A member that the group still shows as Pending is not asked about; nor is a claimed one, which leaves the
         group's list when it is detached.
         """
         facts = self.facts
-        names: set[str] = self._announced.keys() & facts.machines.keys()
+        names: set[str] = (self._announced.keys() | facts.life.moving) & facts.machines.keys()
         for standing in _IN_MOTION:
             names |= facts.by_standing[standing]
-        names |= facts.life.moving
         members = group.members if group is not None else {}
         names |= facts.members.keys() - members.keys()
         for name, member in members.items():

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from hotdesk.actors.rereading import Rereader
 from hotdesk.actors.world import World
@@ -29,6 +30,7 @@ log = logging.getLogger(__name__)
 Report = Callable[[Workspace, WorkspaceStatus], Awaitable[None]]
 """Writes a workspace's status, and reads it anew where the answer leaves a doubt."""
 RestAction = StopMachine | FinishStop | WakeMachine | GiveUpStart | ArchiveMachine | SettleOwed | RecordUse | AccountFor
+_TICK = timedelta(microseconds=1)
 DOUBT = (Conflict, NotFound, Refused, Unanswered)
 
 
@@ -74,7 +76,7 @@ class Resting:
             fresh = await self._fresh(machine, claim.workspace.uid)
             if fresh is None or not isinstance(verdict_on(self.facts, fresh, now=self.world.clock.now()), Due):
                 return False
-        stop = Stop(reason=action.reason, at=self.world.clock.now(), final=action.final)
+        stop = Stop(reason=action.reason, at=_after_backups(machine, now=self.world.clock.now()), final=action.final)
         return await self._swap(machine, {"stop": stop}, "machine is to rest")
 
     async def _finish(self, action: FinishStop) -> bool:
@@ -137,3 +139,11 @@ class Resting:
         finally:
             self.facts.end_claim(name, ())
         return True
+
+
+def _after_backups(machine: Machine, *, now: datetime) -> datetime:
+    """Return the time to write into a new stop: now, but after every earlier backup began.
+
+    A clock that stepped back would otherwise make an old backup look like one that was begun after this stop.
+    """
+    return max((now, *(saved.began_at + _TICK for saved in machine.status.saved)))

@@ -23,6 +23,7 @@ from hotdesk.core.facts import Instance
 from hotdesk.core.pool_facts import PoolFacts
 from hotdesk.core.standing import Standing, is_running, is_safe_member
 from hotdesk.core.tags import POOL_TAG
+from hotdesk.core.usage import lacks_end
 
 REGISTER_AT_ONCE = 50  # records planned per pass; few are written at a time, and who is left out is planned again
 PROTECT_AT_ONCE = 50  # ids, AWS's limit for SetInstanceProtection
@@ -122,6 +123,8 @@ def plan_terminations(facts: PoolFacts, *, is_settled: bool) -> Iterator[Termina
         member, instance = facts.members.get(name), facts.instances.get(name)
         if instance is None or not instance.state.is_live or facts.is_stale(name):
             continue
+        if lacks_end(facts.machines[name], instance):
+            continue  # it was stopped before: the end of its run is put on record first
         if member is None:
             if is_ours(facts, instance):
                 yield TerminateInstance(name=name)

@@ -129,13 +129,19 @@ def left_behind(
     return tuple(remembered)
 
 
+def lacks_end(machine: Machine, instance: Instance) -> bool:
+    """Tell whether a run has ended of which EC2 alone knows the end; a start or a termination makes it forget that."""
+    if instance.state in _RUNS:
+        return False
+    is_open = any(used.until is None for used in machine.spec.used)
+    return is_open or any(not _is_on_record(claim, instance) for claim in machine.spec.claims)
+
+
 def is_accountable(machine: Machine, instance: Instance | None) -> bool:
     """Tell whether a machine has time to account for, or its record lacks the end of a run."""
     if machine.spec.used:
         return True
-    if instance is None or instance.state in _RUNS:
-        return False
-    return any(not _is_on_record(claim, instance) for claim in machine.spec.claims)
+    return instance is not None and lacks_end(machine, instance)
 
 
 def interval_of(machine: Machine, used: Used) -> Interval | None:

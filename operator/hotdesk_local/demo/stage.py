@@ -48,7 +48,7 @@ class Stage:
     def hotdesk(self, *arguments: str) -> str:
         """Run the hotdesk command, showing it and what it says."""
         click.secho(f"  $ hotdesk {shlex.join(arguments)}", fg="cyan")
-        command: list[str | Path] = [Path(sysconfig.get_path("scripts")) / "hotdesk", *arguments]
+        command = [str(Path(sysconfig.get_path("scripts")) / "hotdesk"), *arguments]
         environment = {**os.environ, **self.stack.env}
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=PATIENCE)
         if done.returncode:

@@ -81,8 +81,9 @@ class Processors:
     def _gather(self, place: Place, machines: Sequence[str]) -> asyncio.Task[None]:
         asked = self._clock.monotonic()
         self._sweep(asked)
-        for machine in machines:
-            self._known[machine] = _Known(asked)
+        for machine in machines:  # what is known of it holds until the answer comes
+            known = self._known.setdefault(machine, _Known(asked))
+            known.asked, known.good_for = asked, _EVERY
         if place not in self._gathered:
             task = asyncio.create_task(self._measure_gathered(place))
             self._tasks.add(task)

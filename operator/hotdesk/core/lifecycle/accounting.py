@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from datetime import datetime
 
+from hotdesk.api.v1alpha1 import Used
 from hotdesk.core.actions import AccountFor, RecordUse
 from hotdesk.core.pool_facts import PoolFacts
 from hotdesk.core.standing import Standing
@@ -29,5 +30,17 @@ def plan_accounting(facts: PoolFacts, *, now: datetime) -> Iterator[RecordUse | 
         ended = tuple(used for used in machine.spec.used if used.until is not None)
         if is_limited:
             ended = tuple(used for used in ended if is_counted(today, key_of(machine, used)))
+        ended = tuple(used for used in ended if not _has_earlier(facts, used))
         if ended:
             yield AccountFor(machine=machine, ended=ended)
+
+
+def _has_earlier(facts: PoolFacts, used: Used) -> bool:
+    """Tell whether another machine has to account for earlier time of the same workspace: that comes first."""
+    others = (facts.machines.get(name) for name in facts.accountable)
+    return any(
+        other.workspace.uid == used.workspace.uid and other.since < used.since
+        for machine in others
+        if machine is not None
+        for other in machine.spec.used
+    )

@@ -45,6 +45,8 @@ def _save(
     wanted = InstanceState.RUNNING if backup.method == "S3Archive" else InstanceState.STOPPED
     if instance.state is wanted:
         for owed in missing:
+            if _is_open(facts, machine, owed):
+                continue  # its user has not been told yet: what is written now would be missing
             yield BackUp(machine=machine, job=_job(facts, machine, instance, owed, backup=backup))
     elif machine.spec.reap is not None:  # one that rests gets there by its own way to the stop
         yield from _bring_to(machine, instance, wanted)
@@ -75,4 +77,13 @@ def _job(facts: PoolFacts, machine: Machine, instance: Instance, owed: Owed, *, 
         backup=backup,
         not_before=closed_at(machine, owed),
         is_running=instance.state is InstanceState.RUNNING,
+        is_shared=machine.spec.slots > 1,
     )
+
+
+def _is_open(facts: PoolFacts, machine: Machine, owed: Owed) -> bool:
+    """Tell whether a workspace still shows its user the machine as one to work on."""
+    workspace = facts.workspaces.get(owed.workspace.uid)
+    if workspace is None or workspace.status.machine != machine.metadata.name:
+        return False
+    return workspace.status.phase == "Running"

@@ -306,5 +306,6 @@ def _restore(
         pool=facts.name,
         backup=backup,
         kept_id=workspace.status.backup.id,
+        is_shared=machine.spec.slots > 1,
     )
     return Restore(workspace=workspace, job=job)

@@ -18,6 +18,7 @@ from hotdesk.core.facts import Instance, InstanceState
 from hotdesk.core.pool_facts import PoolFacts
 from hotdesk.core.proofs import backup_of, unsaved
 from hotdesk.core.rest import is_restarted
+from hotdesk.core.usage import lacks_end
 
 PowerAction = GiveUpStart | StartInstance | StopInstance | GuardInstance | ProbeMachine | ReportMachine | FinishStop
 
@@ -30,8 +31,8 @@ def plan_power(facts: PoolFacts, *, ready: frozenset[str], now: datetime) -> Ite
             continue
         if facts.is_stale(name) or name in facts.members:  # AWS ends a member that is stopped
             continue
-        if instance.state is InstanceState.STOPPED and name in facts.accountable and not machine.spec.used:
-            continue  # a start would make EC2 forget when it was stopped
+        if lacks_end(machine, instance):
+            continue  # its end is put on record first: a start would make EC2 forget it
         if machine.spec.stop is None:
             yield from _to_running(facts, machine, instance, ready=ready)
         else:

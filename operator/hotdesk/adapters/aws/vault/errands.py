@@ -22,6 +22,7 @@ _WORDS: Final = 4  # of an errand's comment
 _DONE: Final = "Success"
 _CUT_OFF: Final = "CutOff"  # our own word
 _FAILED: Final = frozenset({"Failed", "TimedOut", "Cancelled", _CUT_OFF})
+_OF_THE_AGENT: Final = "failed to run commands: exit status 1"  # what SSM adds
 _SAID: Final = 600  # characters of what a script said that go into a sentence
 
 
@@ -70,7 +71,7 @@ class Said:
     @property
     def reason(self) -> str:
         """Why it failed, in its own last words, or in SSM's."""
-        words = " ".join(self.errors.split())[-_SAID:]
+        words = " ".join(self.errors.split()).removesuffix(_OF_THE_AGENT).strip()[-_SAID:]
         return words if self.details == "Failed" and words else f"SSM says {self.details}"
 
 

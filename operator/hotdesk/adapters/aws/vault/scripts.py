@@ -13,6 +13,8 @@ from typing import Final
 
 WORK: Final = "var/lib/hotdesk"
 """Where jobs keep their markers and what is under way; never part of a backup."""
+_NOT_OURS: Final = "the machine did not write what the script writes"
+_SHA256: Final = re.compile("[0-9a-f]{64}")
 _NAME: Final = re.compile("@([A-Z0-9]+)@")
 MEBIBYTE: Final = 1024 * 1024
 
@@ -163,7 +165,7 @@ class Packed:
     size: int
     sha256: str
     parts: tuple[str, ...]  # the SHA-256 of each part
-    there: tuple[int, ...]
+    there: frozenset[int]
     has_changed: bool  # files were written while they were read
 
 
@@ -206,19 +208,25 @@ def copy(*, job: str, volume: str, device: str, folders: Sequence[str]) -> str:
     return _script(_COPY, job=job, VOLUME=_words([volume]), DEVICE=_words([device]), FOLDERS=_words(folders))
 
 
-def packed(output: str) -> Packed:
-    """Read what `pack` and `upload` write. Raises ValueError."""
-    said = json.loads(output.strip().splitlines()[-1] if output.strip() else "")
+def packed(output: str, *, folders: int) -> Packed:
+    """Read what `pack` and `upload` write, of so many folders. Raises ValueError for anything else."""
     try:
-        return Packed(
+        said = json.loads(output.strip().splitlines()[-1])
+        found = Packed(
             size=int(said["size"]),
             sha256=str(said["sha256"]),
             parts=tuple(map(str, said["parts"])),
-            there=tuple(map(int, said["there"])),
+            there=frozenset(map(int, said["there"])),
             has_changed=bool(said["changed"]),
         )
-    except (KeyError, TypeError) as error:
-        raise ValueError(f"not what the script writes: {output!r}") from error
+    except (ValueError, LookupError, TypeError, OverflowError) as error:
+        raise ValueError(f"{_NOT_OURS}: {error}") from error
+    sums = (found.sha256, *found.parts)
+    if not (
+        found.parts and found.size > 0 and found.there <= set(range(folders)) and all(map(_SHA256.fullmatch, sums))
+    ):
+        raise ValueError(_NOT_OURS)
+    return found
 
 
 def _script(text: str, *, job: str, **values: str) -> str:

@@ -4,8 +4,11 @@ from collections.abc import Awaitable, Collection, Sequence
 from typing import Final, TypeVar
 
 from hotdesk.adapters.aws.calls import Calls
-from hotdesk.adapters.aws.vault.archives import PART_SIZE, Archives
+from hotdesk.adapters.aws.vault import manifests
+from hotdesk.adapters.aws.vault.packing import PART_SIZE, Packing
+from hotdesk.adapters.aws.vault.shelf import Shelf, bucket_of, find_archive, is_whole
 from hotdesk.adapters.aws.vault.snapshots import Snapshots
+from hotdesk.adapters.aws.vault.unpacking import Unpacking
 from hotdesk.adapters.aws.vault.volumes import Volumes
 from hotdesk.api.v1alpha1 import Backup
 from hotdesk.core.backups import BackupJob, BackupProgress, Kept, RestoreJob, RestoreProgress, Stage
@@ -20,7 +23,9 @@ class AwsVault:
 
     def __init__(self, calls: Calls, *, part_size: int = PART_SIZE) -> None:
         """`part_size` is the largest archive that is sent in one piece, and then the size of its parts, in bytes."""
-        self._archives = Archives(calls, part_size=part_size)
+        self._calls = calls
+        self._packing = Packing(calls, part_size=part_size)
+        self._unpacking = Unpacking(calls)
         self._snapshots = Snapshots(calls)
         self._volumes = Volumes(calls)
 
@@ -28,7 +33,7 @@ class AwsVault:
         """Advance one backup by one step."""
         match job.backup.method:
             case "S3Archive":
-                step = self._archives.back_up(job)
+                step = self._packing.back_up(job)
             case "EBSSnapshot":
                 step = self._snapshots.back_up(job)
             case "None":
@@ -40,7 +45,7 @@ class AwsVault:
         """Advance one restore by one step."""
         match job.backup.method:
             case "S3Archive":
-                step = self._archives.restore(job)
+                step = self._unpacking.restore(job)
             case "EBSSnapshot":
                 step = self._volumes.restore(job)
             case "None":
@@ -53,7 +58,7 @@ class AwsVault:
         del pool
         match backup.method:
             case "S3Archive":
-                return await self._archives.find(backup=backup, namespace=namespace, uid=uid)
+                return await Shelf(self._calls, backup=backup, namespace=namespace, uid=uid).find()
             case "EBSSnapshot":
                 return await self._snapshots.find(namespace=namespace, uid=uid)
             case "None":
@@ -63,7 +68,7 @@ class AwsVault:
         """Return one verified backup, or None."""
         match backup.method:
             case "S3Archive":
-                return await self._archives.find_by_id(backup=backup, id=id)
+                return await self._archive(backup, id)
             case "EBSSnapshot":
                 return await self._snapshots.find_by_id(id)
             case "None":
@@ -74,11 +79,17 @@ class AwsVault:
         del pool
         match backup.method:
             case "S3Archive":
-                await self._archives.prune(backup=backup, namespace=namespace, uid=uid, keep=keep)
+                await Shelf(self._calls, backup=backup, namespace=namespace, uid=uid).prune(keep)
             case "EBSSnapshot":
                 await self._snapshots.prune(namespace=namespace, uid=uid, keep=keep)
             case "None":
                 return
+
+    async def _archive(self, backup: Backup, name: str) -> Kept | None:
+        manifest = await find_archive(self._calls, backup=backup, id=name)
+        if manifest is None or not await is_whole(bucket_of(self._calls, backup), manifest):
+            return None
+        return manifests.kept(manifest)
 
 
 async def _unless_refused(step: Awaitable[T]) -> tuple[str, T | None]:
