@@ -89,8 +89,9 @@ class SimulatedAws:
 
     def create_bucket(self, name: str) -> None:
         """Make an S3 bucket in the region, unless there is one."""
-        with suppress(self.s3.exceptions.BucketAlreadyOwnedByYou):
-            self.s3.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": self.region})
+        client = self.s3  # whose exceptions are its own
+        with suppress(client.exceptions.BucketAlreadyOwnedByYou):
+            client.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": self.region})
 
     def create_group(
         self,
