@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from fakes.apiserver.storage import Json  # noqa: TC001  # a plain alias
+from fakes.apiserver.storage import Json  # a plain alias
 from hotdesk.api.v1alpha1 import WAKE_ANNOTATION
 from hotdesk_local.aws.model import Instance, Lifecycle, State
 from simworld.network import Weather
@@ -211,7 +211,9 @@ class People:
             world.files.store.heal(action)
         world.server.watch_lag = (0.001, 0.01)
         world.aws.hanging.clear()
-        world.aws.configure(capacity=None, zoneCapacity={}, vcpuQuota=None, launch=20, consistency=0, healthCheck=20, retry=20)
+        world.aws.configure(
+            capacity=None, zoneCapacity={}, vcpuQuota=None, launch=20, consistency=0, healthCheck=20, retry=20
+        )
         for operator in world.alive:
             operator.go_on()
             operator.process.skew = 0.0
