@@ -74,6 +74,18 @@ def state(desk: Desk, machine: str) -> InstanceState:
 
 
 @at_a_desk()
+async def test_a_stop_and_a_wake_wait_for_no_complete_look(desk: Desk):
+    desk.add_pool(lifecycle={})
+    await desk.operator(look=36_000_000)
+    desk.ask("demo")
+    await desk.until_bound("demo")
+    await desk.until_secured(desk.workspace("demo").status.machine or "")
+    await stopped(desk, "demo")
+    ask_to_wake(desk, "demo")
+    await until_phase(desk, "demo", "Running")
+
+
+@at_a_desk()
 async def test_a_machine_at_which_nobody_works_is_stopped_after_a_warning(desk: Desk):
     machine = await at_work(desk, "demo")
     desk.clock.advance(timedelta(minutes=51))

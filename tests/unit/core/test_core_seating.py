@@ -162,3 +162,13 @@ class TestSeats:
         assert planned(known) == []
         known.observe(observation(group()))
         assert [type(action) for action in planned(known)] == [CheckSeat]
+
+    def test_who_is_archived_has_not_lost_the_machine_that_goes(self):
+        leaving = bound(machine=machine_id(1), phase="Archiving")
+        assert planned(facts(workspaces=[leaving])) == []
+        assert planned(facts(machine(1, reap="Archived"), workspaces=[leaving])) == []
+
+    def test_a_record_that_vanished_while_the_machine_lives_is_asked_for_whatever_the_phase(self):
+        leaving = bound(machine=machine_id(1), phase="Archiving")
+        known = facts(workspaces=[leaving], inside=[1])
+        assert [type(action) for action in planned(known)] == [CheckSeat]

@@ -167,13 +167,15 @@ def _recorded(
 ) -> ReportWorkspace | None:
     """Tell of activity that a machine's program saw, if it moved far enough, and take back what it has averted."""
     status = workspace.status
+    ahead, stop_at = status.next, verdict.stop_at
+    if ahead is not None and ahead.warned_at is not None and ahead.at == stop_at:
+        return None  # the warning stands: what was seen before it is no news
     evidence = facts.life.evidence.get(status.machine or "")
     seen = None
     if evidence is not None and evidence.last_input is not None and terms.idle_timeout is not None:
         known = status.last_activity_time or status.ready_at or status.claimed_at
         if known is None or evidence.last_input - known >= max(terms.idle_timeout / _RECORDED, ROUGHLY):
             seen = (min(evidence.last_input, now), evidence.source or "Probe")
-    ahead, stop_at = status.next, verdict.stop_at
     is_averted = ahead is not None and ahead.warned_at is not None and stop_at is not None and stop_at > ahead.at
     is_outdated = (ahead is None) is not (stop_at is None) or (
         ahead is not None and stop_at is not None and ahead.at < now < stop_at
