@@ -10,6 +10,7 @@ from laws.machine import LawMachine, aws_skies, has_room_for_users, has_users, l
 SNAPSHOT = {"method": "EBSSnapshot"}
 ARCHIVE = {"method": "S3Archive", "s3": {"bucket": "files"}}
 _RULES = {"idleTimeout": "10m", "warnBefore": "2m", "retention": "20m"}
+_RESTS_WITHIN = 900.0  # seconds in which somebody who idles is put to rest
 _CALM = {"idleTimeout": "Never", "retention": "Never", "maxLifetime": "Never"}
 backups = st.sampled_from((None, SNAPSHOT, SNAPSHOT, ARCHIVE, ARCHIVE))
 strategies = st.sampled_from(("OnDemand", "OnDemand", "Always", "Halted"))
@@ -32,8 +33,12 @@ class LifeMachine(LawMachine):
         spot=st.booleans(),
     )
     def begin(self, *, desk: Any, lab: Any, spot: bool, **drawn: Any) -> None:
-        """Set up two pools whose machines rest; the machines of both are spot in one world of two."""
+        """Set up two pools whose machines rest; the machines of both are spot in one world of two.
+
+        EC2 stops no spot machine, so nobody can take a snapshot of one at rest: such pools archive.
+        """
         self.spot = spot
+        desk, lab = (ARCHIVE if spot and backup is SNAPSHOT else backup for backup in (desk, lab))
         self.pool_defaults = {
             "desk": {"lifecycle": _RULES, "backup": desk},
             "lab": {"lifecycle": _RULES, "backup": lab},
@@ -104,6 +109,41 @@ class LifeMachine(LawMachine):
         self.people.beat(number)
         self.world.pass_time(after)
         self.people.work(number)
+
+    @precondition(has_users)
+    @step(after=st.sampled_from((0.0, 0.05, 1.0, 7.0)))
+    def a_user_returns_as_the_machine_stops(self, after: float) -> None:
+        number = self.first_in("Stopping")
+        if number is not None:
+            self.world.pass_time(after)
+            self.people.beat(number)
+            self.world.pass_time(60.0)
+            self.people.work(number)
+
+    @precondition(has_users)
+    @step(after=st.sampled_from((0.0, 1.0, 10.0, 100.0)))
+    def somebody_starts_a_machine_at_rest(self, after: float) -> None:
+        if self.first_in("Stopped") is not None:
+            self.world.pass_time(after)
+            self.people.start(0)
+
+    @precondition(has_users)
+    @step(after=st.sampled_from((0.0, 1.0, 10.0, 100.0)))
+    def a_workspace_at_rest_is_deleted(self, after: float) -> None:
+        number = self.first_in("Stopped")
+        if number is not None:
+            self.world.pass_time(after)
+            self.people.leave(number)
+
+    def first_in(self, phase: str) -> int | None:
+        """Wait until a workspace is in a phase, and return which; None if none comes there soon."""
+
+        def found() -> int | None:
+            phases = [w.get("status", {}).get("phase") for w in self.world.server.objects("workspaces")]
+            return phases.index(phase) if phase in phases else None
+
+        self.world.until(lambda: found() is not None, within=_RESTS_WITHIN, every=0.5)
+        return found()
 
     @precondition(has_room_for_users)
     @step(pool=pools, number=numbers)

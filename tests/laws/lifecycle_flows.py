@@ -1,6 +1,7 @@
 """What becomes of a claimed machine, flow by flow: rest, wake, archive, restore, deletion, interruption, moving on."""
 
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from typing import Any
 
 from laws.flows import Do, Flow
@@ -87,6 +88,58 @@ def _interrupt(people: People) -> None:
     people.announce_end_of(workspace["status"]["machine"])
 
 
+def _start_by_hand(people: People) -> None:
+    """Let a person start a machine at rest in the console, and change a file there."""
+    people.start(0)
+    people.change(0, retention="60s")
+
+
+def _return_while_saved(people: People) -> None:
+    """Let a user return while files are being saved, work, and go for good."""
+    people.change(0, **_QUICK)
+    _until_phase(people, "Stopping")
+    people.world.pass_time(1.0)
+    people.beat(0)
+    _until_phase(people, "Running")
+    people.work(0)
+    people.change(0, retention="60s")
+
+
+def _return_while_stopped(people: People) -> None:
+    """Let a user return between the call to stop and the stop."""
+    people.change(0, **_QUICK)
+    _until_phase(people, "Stopping")
+    people.world.pass_time(8.0)
+    people.change(0, idleTimeout="Never")
+    people.beat(0)
+
+
+def _return_unheard(people: People) -> None:
+    """Let a user return in the last moment, of which the operator's watches tell it too late."""
+    people.change(0, **_QUICK)
+    people.world.until(lambda: _stop_at(people) is not None, within=_SETTLES_WITHIN)
+    stop_at = _stop_at(people)
+    people.world.server.watch_lag = (4.0, 5.0)
+    people.world.until(lambda: stop_at is None or people.world.timeline.moment >= stop_at, within=200, every=0.5)
+    people.change(0, idleTimeout="Never")
+    people.beat(0)
+    people.world.pass_time(8.0)
+    people.world.server.watch_lag = (0.001, 0.01)
+
+
+def _stop_at(people: People) -> datetime | None:
+    """Return the moment a second before the announced stop."""
+    ahead = people.world.server.objects("workspaces")[0]["status"].get("next") or {}
+    return datetime.fromisoformat(ahead["at"]) - timedelta(seconds=1) if ahead.get("warnedAt") else None
+
+
+def _until_phase(people: People, phase: str) -> None:
+    def is_there() -> bool:
+        return bool(people.world.server.objects("workspaces")[0]["status"].get("phase") == phase)
+
+    people.world.until(is_there, within=_SETTLES_WITHIN)
+
+
 def _rest(people: People) -> None:
     is_at_rest = people.world.until(lambda: not unrest(people.world), within=_SETTLES_WITHIN, every=2)
     assert is_at_rest, "\n".join([*unrest(people.world), people.world.trace.told(last=60)])
@@ -116,6 +169,8 @@ def _flows() -> list[Flow]:
             Flow(f"stop and archive, {name}", _idle(retention="60s"), before=_AT_WORK, pool=pool),
             Flow(f"wake elsewhere, {name}", _at_once(_stay(), _beat()), before=_ARCHIVED, pool=pool),
             Flow(f"restoreFrom, {name}", _come(restoreFrom={"workspace": "w1"}), before=_STOPPED, pool=pool),
+            Flow(f"started by hand, {name}", _start_by_hand, before=_STOPPED, pool=pool),
+            Flow(f"back while being stopped, {name}", _return_while_stopped, before=_AT_WORK, pool=pool),
             Flow(f"delete at work, {name}", _leave, before=_AT_WORK, pool=pool),
             Flow(f"delete at rest, {name}", _leave, before=_STOPPED, pool=pool),
             Flow(f"no room to start, {name}", _at_once(_elsewhere, _stay(), _beat()), before=_STOPPED, pool=pool),
@@ -124,6 +179,15 @@ def _flows() -> list[Flow]:
     shared = _pool(SNAPSHOT, slots=2)
     spot = _pool(ARCHIVE, spot=True)
     flows += [
+        Flow("back while being saved", _return_while_saved, before=_AT_WORK, pool=_pool(ARCHIVE)),
+        Flow("back unheard", _return_unheard, before=_AT_WORK, pool=_pool()),
+        Flow(
+            "lifetime",
+            lambda people: people.turn("desk", lifecycle=_CALM | {"maxLifetime": "5m"}),
+            before=_AT_WORK,
+            pool=_pool(),
+        ),
+        Flow("idle at once", _come(**_QUICK), pool=_pool()),
         Flow("wake by annotation", _at_once(_stay(), _ask()), before=_STOPPED, pool=_pool()),
         Flow("shared wake", _at_once(_stay(0), _stay(1), _beat(0), _beat(1)), before=_SHARED_STOPPED, pool=shared),
         Flow("shared release", _leave, before=_SHARED, pool=shared),

@@ -33,6 +33,7 @@ class _Machine:
     stays: dict[str, _Stay] = field(default_factory=dict)  # by UID
     closed_at: float | None = None  # when it was last decided that it rests
     may_stop_until: float = float("-inf")  # when a decision that allowed to stop it was last in force
+    was_stopped: bool = False  # since the decision to stop it became final
     spec: Json = field(default_factory=dict)
 
 
@@ -112,6 +113,10 @@ class KeepLaw:
         if may_be_stopped(known.spec):
             known.may_stop_until = self._now
         before, stop = known.spec.get("stop"), spec.get("stop")
+        if stop is None and before is not None and before.get("final") and not (known.was_stopped or spec.get("reap")):
+            self._breach(2, f"{name} is woken, and was not seen stopped since it was past turning back")
+        if stop is not None and stop.get("final") and not (before or {}).get("final"):
+            known.was_stopped = self._is_stopped(name)
         if stop is None and not self._is_stopped(name):
             known.closed_at = None
         elif stop is not None and before is None and known.closed_at is None:
@@ -148,6 +153,10 @@ class KeepLaw:
             self._breach(2, f"{instance.id} was stopped without a decision that it rests: {known.spec}")
         if instance.member is not None:
             self._breach(2, f"{instance.id} was stopped while it is a member: its group ends it")
+
+    def stopped(self, instance: Instance) -> None:
+        """Take in that a machine is stopped."""
+        self._machines[instance.id].was_stopped = True
 
     def started(self, instance: Instance) -> None:
         """Take in that a machine is started: one that was woken is open again."""

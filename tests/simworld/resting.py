@@ -47,7 +47,7 @@ def _with(world: SimWorld, workspace: Json, machine: Json, pool: Json) -> str | 
     if instance is None:
         return "its machine is gone"
     if status["phase"] == "Running":
-        if not wants_machine(workspace):
+        if not wants_machine(workspace) and not _is_kept_running(world, machine, pool):
             return "it runs, and is not to"
         if stop is not None or instance.state is not State.RUNNING or machine["status"]["phase"] != "Claimed":
             return f"its machine is {instance.state}, {machine['status']['phase']}, {stop}"
@@ -56,7 +56,19 @@ def _with(world: SimWorld, workspace: Json, machine: Json, pool: Json) -> str | 
         return "it is to be stopped some day" if _idle_timeout(workspace, pool) != _NEVER else None
     if status["phase"] == "Stopped":
         return _stopped(workspace, machine, pool, state=instance.state)
+    has_nothing_to_begin_with = workspace["spec"].get("restoreFrom") and not status.get("backup")
+    if status["phase"] == "Restoring" and has_nothing_to_begin_with:  # it says so, and waits for somebody to act
+        return None
     return "that is no state to stay in"
+
+
+def _is_kept_running(world: SimWorld, machine: Json, pool: Json) -> bool:
+    """Tell whether a machine cannot rest: it serves others too, or EC2 stops none of its kind and nothing saves it."""
+    instance = world.aws.world.fleet.instances[machine["metadata"]["name"]]
+    is_archived = (pool["spec"].get("backup") or {"method": "None"})["method"] == "S3Archive"
+    holders = {claim["workspace"]["uid"] for claim in machine["spec"].get("claims", ())}
+    users = [w for w in world.server.objects("workspaces") if w["metadata"]["uid"] in holders]
+    return (instance.spec.spot and not is_archived) or any(wants_machine(user) for user in users)
 
 
 def _stopped(workspace: Json, machine: Json, pool: Json, *, state: State) -> str | None:

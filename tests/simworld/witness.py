@@ -183,6 +183,8 @@ class Witness:
             return
         if change.what == "state" and change.old is None:
             self.ceiling.launched(instance)
+        if change.what == "state" and change.new == "stopped":
+            self.keep.stopped(instance)
         if change.what == "state" and change.old == "stopped" and change.new == "pending":
             self.keep.started(instance)
         if change.what == "state" and change.new in _ENDS:

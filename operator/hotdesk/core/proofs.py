@@ -12,6 +12,12 @@ def backup_of(pool: MachinePool | None) -> Backup | None:
     return backup if backup is not None and backup.method != "None" else None
 
 
+def is_archived(pool: MachinePool | None) -> bool:
+    """Tell whether a pool's files are saved while the machine runs."""
+    backup = backup_of(pool)
+    return backup is not None and backup.method == "S3Archive"
+
+
 def unsaved(machine: Machine, instance: Instance, pool: MachinePool | None) -> tuple[Owed, ...]:
     """Return whose files are still to be saved: of the claims where the machine is to rest, and what it owes."""
     wanted = [owed for owed in machine.spec.owed if owed.backup]

@@ -13,7 +13,8 @@ def is_moving(machine: Machine, instance: Instance | None, pool: MachinePool | N
         return False
     stop = machine.spec.stop
     if stop is None:
-        return instance.state is not InstanceState.RUNNING or is_restarted(machine, instance)
+        is_up = instance.state is InstanceState.RUNNING and not is_restarted(machine, instance)
+        return not is_up or machine.status.phase == "Stopping"
     is_stopped = stop.final and instance.state is InstanceState.STOPPED and machine.status.phase == "Stopped"
     return not is_stopped or bool(unsaved(machine, instance, pool))
 

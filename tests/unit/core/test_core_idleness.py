@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from factories import NOW, workspace
 from hotdesk.api.v1alpha1 import Next, Workspace
 from hotdesk.core.evidence import Evidence
-from hotdesk.core.lifecycle.idleness import FRESH, ROUGHLY, Active, Due, Signs, Verdict, Warn, judge
+from hotdesk.core.lifecycle.idleness import FRESH, ROUGHLY, Active, Due, Signs, Unsure, Verdict, Warn, judge
 from hotdesk.core.terms import Terms
 
 HOUR, MINUTE, SECOND = timedelta(hours=1), timedelta(minutes=1), timedelta(seconds=1)
@@ -80,15 +80,17 @@ def test_work_that_a_machine_saw_soon_after_the_warning_averts_the_stop_also_wit
 def test_a_machine_that_does_not_answer_is_neither_warned_nor_stopped():
     asked = warned(at=NOW + 50 * MINUTE, stop_at=NOW + HOUR)
     silent = signs(asked, is_probed=True, at=NOW + HOUR, failure="it refuses connections")
-    assert isinstance(judge(silent, TERMS, now=NOW + HOUR), Active)
+    verdict = judge(silent, TERMS, now=NOW + HOUR)
+    assert isinstance(verdict, Unsure)
+    assert verdict.because == "it refuses connections"
     unasked = signs(running(), is_probed=True)
-    assert isinstance(judge(unasked, TERMS, now=NOW + 2 * HOUR), Active)
+    assert isinstance(judge(unasked, TERMS, now=NOW + 2 * HOUR), Unsure)
 
 
 def test_an_answer_from_long_ago_says_nothing_about_now():
     asked = warned(at=NOW + 50 * MINUTE, stop_at=NOW + HOUR)
     stale = signs(asked, is_probed=True, at=NOW + HOUR - FRESH - MINUTE)
-    assert isinstance(judge(stale, TERMS, now=NOW + HOUR), Active)
+    assert isinstance(judge(stale, TERMS, now=NOW + HOUR), Unsure)
     fresh = signs(asked, is_probed=True, at=NOW + HOUR - MINUTE)
     assert judge(fresh, TERMS, now=NOW + HOUR) == Due("Idle")
 
@@ -185,6 +187,8 @@ class Room:
                 assert self.true - self.warned_at >= TERMS.warn_before, "stopped too soon after the warning"
                 self.tell(next=None)
                 self.warned_since = None
+            case Unsure():
+                pass
             case Active(stop_at=stop_at):
                 ahead = self.workspace.status.next
                 if ahead is not None and stop_at is not None and stop_at > ahead.at:

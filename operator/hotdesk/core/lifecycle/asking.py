@@ -17,7 +17,7 @@ _QUIET = 0.5  # of the time until the warning: CloudWatch charges for each machi
 def plan_questions(facts: PoolFacts, *, now: datetime) -> Iterator[Question]:
     """Return a question for every machine in use on which somebody may idle too long."""
     pool = facts.pool
-    if pool is None or pool.spec.activity is None or not (is_probed(pool) or pool.spec.activity.cpu):
+    if pool is None or pool.spec.activity is None or not is_probed(pool):
         return
     for name in facts.by_standing[Standing.CLAIMED]:
         machine = facts.machines[name]

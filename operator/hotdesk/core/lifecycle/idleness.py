@@ -79,7 +79,15 @@ class Due:
     reason: StopReason
 
 
-Verdict = Active | Warn | Due
+@dataclass(frozen=True, slots=True)
+class Unsure:
+    """Leave it, because the machine does not say whether anybody works there; look again at `until`."""
+
+    until: datetime
+    because: str | None  # why there is no answer; None: there has not been time for one
+
+
+Verdict = Active | Unsure | Warn | Due
 
 
 def judge(signs: Signs, terms: Terms, *, now: datetime) -> Verdict:
@@ -94,7 +102,7 @@ def judge(signs: Signs, terms: Terms, *, now: datetime) -> Verdict:
     if now < stop_at - terms.warn_before:
         return Active(until=stop_at - terms.warn_before, stop_at=stop_at)
     if reason == "Idle" and not _is_known(signs, now=now):
-        return Active(until=now + _ASK_AGAIN, stop_at=None)
+        return Unsure(until=now + _ASK_AGAIN, because=signs.evidence.failure if signs.evidence is not None else None)
     told = workspace.status.next
     # Activity since a warning has made it void, whatever the clocks of those who saw it and ours say of its time.
     if told is None or told.action != "Stop" or told.warned_at is None or told.since != since:
@@ -105,9 +113,9 @@ def judge(signs: Signs, terms: Terms, *, now: datetime) -> Verdict:
 
 
 def is_probed(pool: MachinePool) -> bool:
-    """Tell whether the pool names a program that can be asked."""
+    """Tell whether the pool names something that can be asked: a program, or CloudWatch."""
     activity = pool.spec.activity
-    return activity is not None and (activity.code_server or activity.jupyter or activity.http) is not None
+    return activity is not None and any((activity.code_server, activity.jupyter, activity.http, activity.cpu))
 
 
 def _deadline(signs: Signs, terms: Terms, *, now: datetime) -> tuple[datetime, StopReason, str, datetime] | None:

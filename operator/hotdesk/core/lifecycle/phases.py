@@ -16,7 +16,7 @@ from hotdesk.core.backups import RestoreJob
 from hotdesk.core.doomed import doom_of
 from hotdesk.core.facts import Instance, InstanceState
 from hotdesk.core.lifecycle import told
-from hotdesk.core.lifecycle.idleness import ROUGHLY, Active, Due, Signs, Verdict, Warn, is_probed, judge
+from hotdesk.core.lifecycle.idleness import ROUGHLY, Active, Due, Signs, Unsure, Verdict, Warn, is_probed, judge
 from hotdesk.core.pool_facts import PoolFacts
 from hotdesk.core.proofs import backup_of, proof_of, resting
 from hotdesk.core.rest import is_asleep, is_restarted
@@ -131,6 +131,10 @@ def _follow(
         case Active(until=until):
             facts.life.put(workspace.metadata.uid, until)
             return _recorded(facts, workspace, verdict, terms, now=now)
+        case Unsure(until=until, because=because):
+            facts.life.put(workspace.metadata.uid, until)
+            status = told.unsure(workspace, because=because, now=now) if because is not None else workspace.status
+            return ReportWorkspace(workspace=workspace, status=status) if status != workspace.status else None
         case Warn(stop_at=stop_at, reason=reason, since=since):
             facts.life.put(workspace.metadata.uid, stop_at)
             status = told.warned(workspace, stop_at=stop_at, reason=reason, since=since, now=now)

@@ -16,7 +16,7 @@ from hotdesk.core.actions import (
 )
 from hotdesk.core.facts import Instance, InstanceState
 from hotdesk.core.pool_facts import PoolFacts
-from hotdesk.core.proofs import backup_of, unsaved
+from hotdesk.core.proofs import backup_of, is_archived, unsaved
 from hotdesk.core.rest import is_restarted
 from hotdesk.core.usage import lacks_end
 
@@ -63,6 +63,8 @@ def _to_running(
                 yield ProbeMachine(name=name, ip=instance.private_ip, readiness=readiness)
         else:
             yield ReportMachine(machine=machine, status=machine_status.restarted(facts, machine))
+    elif machine.status.phase == "Stopping":  # the decision was taken back before EC2 was told
+        yield ReportMachine(machine=machine, status=machine_status.with_phase(facts, machine, "Claimed"))
 
 
 def _to_rest(facts: PoolFacts, machine: Machine, instance: Instance, *, now: datetime) -> Iterator[PowerAction]:
@@ -77,6 +79,8 @@ def _to_rest(facts: PoolFacts, machine: Machine, instance: Instance, *, now: dat
         if not instance.spot and not unsaved(machine, instance, facts.pool):
             yield FinishStop(machine=machine)
     elif instance.state is InstanceState.RUNNING:
+        if is_archived(facts.pool) and unsaved(machine, instance, facts.pool):
+            return  # somebody started it after it was saved: it is saved anew while it runs
         if machine.status.stop_protected:
             yield GuardInstance(machine=machine, protect=False)
         else:

@@ -88,6 +88,14 @@ def active(
     return told.model_copy(update=changes)
 
 
+def unsure(workspace: Workspace, *, because: str, now: datetime) -> WorkspaceStatus:
+    """Return the status of a workspace that is not stopped because nobody knows whether somebody is at work."""
+    message = f"It may be idle, and is not stopped, because that cannot be told: {because}"
+    return workspace.status.model_copy(
+        update={"conditions": _with(workspace, "Idle", "Unknown", "NoAnswer", message, now=now)}
+    )
+
+
 def warned(workspace: Workspace, *, stop_at: datetime, reason: str, since: datetime, now: datetime) -> WorkspaceStatus:
     """Return the status that warns of a stop."""
     message = f"The machine is stopped at {stop_at:%Y-%m-%d %H:%M:%S} UTC: {reason}."

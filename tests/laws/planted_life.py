@@ -1,0 +1,169 @@
+"""Bugs that somebody could write into what comes after the claim; the law machine for it finds all."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC
+from typing import Any
+from unittest.mock import patch
+
+from hotdesk.actors import claiming, keeping
+from hotdesk.actors.changing import Changes
+from hotdesk.actors.keeping import Keeping
+from hotdesk.actors.resting import Resting
+from hotdesk.api.v1alpha1 import Reap, Saved, Stop
+from hotdesk.core import pool_facts, proofs
+from hotdesk.core.actions import ArchiveMachine, Restore
+from hotdesk.core.backups import Kept, Stage
+from hotdesk.core.lifecycle import phases, power
+from hotdesk.core.standing import Standing
+
+Place = tuple[Any, str, Any]
+
+
+@dataclass(frozen=True)
+class LifeBug:
+    """One planted bug: what is wrong, where, and a seed of the law machine that meets it soon."""
+
+    name: str
+    places: tuple[Place, ...]
+    seed: int = 1
+
+    @contextmanager
+    def planted(self) -> Iterator[None]:
+        """Let the product have it."""
+        with ExitStack() as planted:
+            for place in self.places:
+                planted.enter_context(patch.object(*place))
+            yield
+
+
+_advanced = Keeping._back_up
+
+
+async def _believed(self: Keeping, action: Any) -> bool:
+    job = action.job
+    progress = await self._vault.back_up(job)
+    if progress.stage is not Stage.RUNNING:
+        return await _advanced(self, action)
+    now = self.world.clock.now()
+    machine = self.facts.machines[job.instance]
+    who = job.workspace
+    kept = Kept("unverified", job.backup.method, who.namespace, who.name, who.uid, job.owner, now, now)
+    await self._note(machine, keeping._saved(action, kept))
+    return True
+
+
+def _proof_of(wrong: Any) -> tuple[Place, ...]:
+    return (proofs, "proof_of", wrong), (phases, "proof_of", wrong)
+
+
+def _anything(machine: Any, _instance: Any, owed: Any) -> Any:
+    now = owed.at
+    return Saved(
+        slot=owed.slot,
+        uid=owed.workspace.uid,
+        id=machine.metadata.name,
+        launched_at=now,
+        began_at=now,
+        completed_at=now,
+    )
+
+
+def _of_any_start(machine: Any, _instance: Any, owed: Any) -> Any:
+    closed = proofs.closed_at(machine, owed)
+    mine = (s for s in machine.status.saved if s.slot == owed.slot and s.uid == owed.workspace.uid)
+    return next((saved for saved in mine if saved.began_at >= closed), None)
+
+
+def _of_any_time(machine: Any, _instance: Any, owed: Any) -> Any:
+    return next((s for s in machine.status.saved if s.slot == owed.slot and s.uid == owed.workspace.uid), None)
+
+
+async def _stopped_unseen(self: Resting, action: Any) -> bool:
+    stop = Stop(reason=action.reason, at=self.world.clock.now(), final=action.final)
+    return await self._swap(action.machine, {"stop": stop}, "machine is to rest")
+
+
+_follow = phases._follow
+_plan_power = power.plan_power
+
+
+def _member_forgotten(facts: Any, *rest: Any, **more: Any) -> Any:
+    members, facts.members = facts.members, {}
+    try:
+        return _follow(facts, *rest, **more)
+    finally:
+        facts.members = members
+
+
+def _members_stopped(facts: Any, **more: Any) -> Any:
+    members, facts.members = facts.members, {}
+    try:
+        return list(_plan_power(facts, **more))
+    finally:
+        facts.members = members
+
+
+_standing_of = pool_facts.standing_of
+
+
+def _reaping_at_once(machine: Any, **more: Any) -> Standing:
+    standing = _standing_of(machine, **more)
+    return Standing.REAPING if standing is Standing.OWING else standing
+
+
+async def _ended_unasked(self: Changes, action: Any) -> None:
+    with self._acting((action.name,)):
+        await self.fleet.terminate_instance(id=action.name)
+
+
+def _asleep_early(machine: Any, _instance: Any) -> bool:
+    return machine.spec.stop is not None and machine.spec.stop.final
+
+
+def _restored_again(facts: Any, workspace: Any, machine: Any, instance: Any, *, now: Any) -> Any:
+    if workspace.status.restored is None:
+        return _follow(facts, workspace, machine, instance, now=now)
+    action = phases._restore(facts, workspace, machine, instance, now=now)
+    if isinstance(action, Restore):
+        minute = now.astimezone(UTC).replace(second=0, microsecond=0)
+        return replace(action, job=replace(action.job, claimed_at=minute))
+    return action
+
+
+def _archived_for_one(facts: Any, machine: Any) -> Any:
+    return ArchiveMachine(machine=machine) if machine.metadata.name not in facts.busy else None
+
+
+async def _archived_unseen(self: Resting, action: Any) -> bool:
+    reap = Reap(reason="Archived", at=self.world.clock.now())
+    return await self._swap(action.machine, {"claims": (), "reap": reap}, "machine archived")
+
+
+def _owing_nothing(*_: Any, **__: Any) -> tuple[()]:
+    return ()
+
+
+LIFE_BUGS = (
+    LifeBug("takes a backup that has begun for one that is verified", ((Keeping, "_back_up", _believed),)),
+    LifeBug("takes everything for saved", _proof_of(_anything)),
+    LifeBug("takes the backup of an earlier start for one of now", _proof_of(_of_any_start)),
+    LifeBug("takes a backup from before the stop for one after it", _proof_of(_of_any_time)),
+    LifeBug("stops without a last look", ((Resting, "_stop", _stopped_unseen),)),
+    LifeBug(
+        "stops a member of the group",
+        ((phases, "_follow", _member_forgotten), (power, "plan_power", _members_stopped)),
+    ),
+    LifeBug(
+        "ends a machine that owes a backup",
+        ((pool_facts, "standing_of", _reaping_at_once), (Changes, "terminate", _ended_unasked)),
+    ),
+    LifeBug("wakes a machine that is still being stopped", ((phases, "is_asleep", _asleep_early),)),
+    LifeBug("restores again over what was worked since", ((phases, "_follow", _restored_again),)),
+    LifeBug(
+        "archives a machine when one of its workspaces is saved",
+        ((phases, "_archive", _archived_for_one), (Resting, "_archive", _archived_unseen)),
+    ),
+    LifeBug("forgets what it owes when a workspace leaves", ((claiming, "owing", _owing_nothing),)),
+)
