@@ -215,7 +215,7 @@ class Desk:
         )
         self.laws.watch(group, ceiling=spec.get("maxMachines", 10))
 
-    def ask(self, *names: str, **spec: str) -> None:
+    def ask(self, *names: str, **spec: Any) -> None:
         """Create workspaces, as users do."""
         for name in names:
             wanted = {"pool": "pool", "owner": "ada", **spec}

@@ -358,3 +358,36 @@ async def test_a_spot_warning_saves_the_files_and_moves_the_user_at_once(desk: D
     await until_phase(desk, "demo", "Running")
     other = desk.workspace("demo").status.machine or ""
     assert desk.vault.disks[other]["/home/ada/file"] == "precious"
+
+
+@at_a_desk()
+async def test_a_new_workspace_begins_with_the_files_of_another(desk: Desk):
+    machine = await at_work(desk, "demo", backup=SNAPSHOT)
+    desk.vault.disks[machine]["/home/ada/file"] = "precious"
+    await stopped(desk, "demo")
+    await desk.until(lambda: desk.workspace("demo").status.backup is not None, what="the backup is told")
+    desk.ask("copy", restoreFrom={"workspace": "demo"})
+    await until_phase(desk, "copy", "Running")
+    other = desk.workspace("copy").status.machine or ""
+    assert other != machine
+    assert desk.vault.disks[other]["/home/ada/file"] == "precious"
+
+
+@at_a_desk()
+async def test_nobody_begins_with_the_files_of_another_owner(desk: Desk):
+    machine = await at_work(desk, "demo", backup=SNAPSHOT)
+    desk.vault.disks[machine]["/home/ada/file"] = "precious"
+    await stopped(desk, "demo")
+    await desk.until(lambda: desk.workspace("demo").status.backup is not None, what="the backup is told")
+    backup = desk.workspace("demo").status.backup
+    assert backup is not None
+    desk.ask("thief", owner="eve", restoreFrom={"workspace": "demo"})
+    desk.ask("burglar", owner="eve", restoreFrom={"backup": backup.id})
+
+    def refused(name: str) -> bool:
+        ready = find_condition(desk.workspace(name).status.conditions, "Ready")
+        return ready is not None and ready.reason == "RestoreFailed"
+
+    await desk.until(lambda: refused("thief") and refused("burglar"), what="both are refused")
+    for name in ("thief", "burglar"):
+        assert "/home/ada/file" not in desk.vault.disks[desk.workspace(name).status.machine or ""]

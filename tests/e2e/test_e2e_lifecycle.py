@@ -44,7 +44,11 @@ def write_file(pool: Pool) -> None:
 
 
 def read_file(pool: Pool) -> bytes:
-    answer = urllib3.request("GET", url_of_file(pool))
+    return _file(status(pool)["privateIP"])
+
+
+def _file(address: str) -> bytes:
+    answer = urllib3.request("GET", f"http://{address}:8080/files/home/ada/engine/notes.txt")
     assert answer.status == 200
     return answer.data
 
@@ -96,6 +100,9 @@ def test_a_file_survives_in_an_archive_in_s3(scene):
     before = status(pool)
     told = wait_phase(pool, "Archived")
     assert told["backup"]["size"] > 0
+    pool.apply("copy", owner="ada", restoreFrom={"workspace": "demo"})
+    (copied,) = pool.wait_bound("copy")
+    assert _file(copied["status"]["privateIP"]) == TEXT
     wake(scene)
     after = wait_phase(pool, "Running")
     assert after["machine"] != before["machine"]

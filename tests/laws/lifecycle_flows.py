@@ -94,6 +94,17 @@ def _start_by_hand(people: People) -> None:
     people.change(0, retention="60s")
 
 
+def _halt_at_once(people: People) -> None:
+    people.come("desk")
+    _until_phase(people, "Running")
+    people.change(0, runStrategy="Halted")
+
+
+def _work_for_long(people: People) -> None:
+    people.work(0)
+    people.world.pass_time(70)
+
+
 def _return_while_saved(people: People) -> None:
     """Let a user return while files are being saved, work, and go for good."""
     people.change(0, **_QUICK)
@@ -180,6 +191,10 @@ def _flows() -> list[Flow]:
     spot = _pool(ARCHIVE, spot=True)
     flows += [
         Flow("back while being saved", _return_while_saved, before=_AT_WORK, pool=_pool(ARCHIVE)),
+        Flow("one of two may be archived", _at_once(_idle(0, retention="60s"), _idle(1)), before=_SHARED, pool=shared),
+        Flow("one of two wakes", _at_once(_stay(0), _stay(1), _beat(1)), before=_SHARED_STOPPED, pool=shared),
+        Flow("halt at once", _halt_at_once, pool=_pool()),
+        Flow("work after a restore", _work_for_long, before=_steps(_ARCHIVED, _at_once(_stay(), _beat())), pool=spot),
         Flow("back unheard", _return_unheard, before=_AT_WORK, pool=_pool()),
         Flow(
             "lifetime",

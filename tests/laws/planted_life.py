@@ -1,4 +1,4 @@
-"""Bugs that somebody could write into what comes after the claim; the law machine for it finds all."""
+"""Bugs that somebody could write into what comes after the claim: a flow of the lifecycle finds each."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -13,21 +13,21 @@ from hotdesk.actors.keeping import Keeping
 from hotdesk.actors.resting import Resting
 from hotdesk.api.v1alpha1 import Reap, Saved, Stop
 from hotdesk.core import pool_facts, proofs
-from hotdesk.core.actions import ArchiveMachine, Restore
+from hotdesk.core.actions import ArchiveMachine, Restore, WakeMachine
 from hotdesk.core.backups import Kept, Stage
 from hotdesk.core.lifecycle import phases, power
 from hotdesk.core.standing import Standing
+from hotdesk.core.terms import wants_machine
 
 Place = tuple[Any, str, Any]
 
 
 @dataclass(frozen=True)
 class LifeBug:
-    """One planted bug: what is wrong, where, and a seed of the law machine that meets it soon."""
+    """One planted bug: what is wrong, and where it is put."""
 
     name: str
     places: tuple[Place, ...]
-    seed: int = 1
 
     @contextmanager
     def planted(self) -> Iterator[None]:
@@ -118,8 +118,13 @@ async def _ended_unasked(self: Changes, action: Any) -> None:
         await self.fleet.terminate_instance(id=action.name)
 
 
-def _asleep_early(machine: Any, _instance: Any) -> bool:
-    return machine.spec.stop is not None and machine.spec.stop.final
+_at_rest = phases._at_rest
+
+
+def _woken_early(facts: Any, workspace: Any, machine: Any, instance: Any, *, now: Any) -> Any:
+    if wants_machine(workspace) and workspace.status.stopped_at is not None:
+        return WakeMachine(machine=machine)
+    return _at_rest(facts, workspace, machine, instance, now=now)
 
 
 def _restored_again(facts: Any, workspace: Any, machine: Any, instance: Any, *, now: Any) -> Any:
@@ -134,6 +139,10 @@ def _restored_again(facts: Any, workspace: Any, machine: Any, instance: Any, *, 
 
 def _archived_for_one(facts: Any, machine: Any) -> Any:
     return ArchiveMachine(machine=machine) if machine.metadata.name not in facts.busy else None
+
+
+def _true(*_: Any, **__: Any) -> bool:
+    return True
 
 
 async def _archived_unseen(self: Resting, action: Any) -> bool:
@@ -159,11 +168,15 @@ LIFE_BUGS = (
         "ends a machine that owes a backup",
         ((pool_facts, "standing_of", _reaping_at_once), (Changes, "terminate", _ended_unasked)),
     ),
-    LifeBug("wakes a machine that is still being stopped", ((phases, "is_asleep", _asleep_early),)),
+    LifeBug("wakes a machine that is still being stopped", ((phases, "_at_rest", _woken_early),)),
     LifeBug("restores again over what was worked since", ((phases, "_follow", _restored_again),)),
     LifeBug(
         "archives a machine when one of its workspaces is saved",
-        ((phases, "_archive", _archived_for_one), (Resting, "_archive", _archived_unseen)),
+        (
+            (phases, "_may_go", _true),
+            (phases, "_archive", _archived_for_one),
+            (Resting, "_archive", _archived_unseen),
+        ),
     ),
     LifeBug("forgets what it owes when a workspace leaves", ((claiming, "owing", _owing_nothing),)),
 )

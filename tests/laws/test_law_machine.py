@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from laws.life_machine import LifeMachine
 from laws.running import run
 
 _WORLDS = 2
@@ -16,6 +17,11 @@ _STEPS = 40
 @pytest.mark.parametrize("number", range(1, 5))
 def test_no_law_is_broken_whatever_happens(number: int):
     run(number, steps=_STEPS, worlds=_WORLDS)
+
+
+@pytest.mark.parametrize("number", range(1, 4))
+def test_no_file_is_lost_and_nobody_at_work_is_stopped_whatever_happens(number: int):
+    run(number, steps=_STEPS, worlds=_WORLDS, machine=LifeMachine)
 
 
 def test_the_same_seed_tells_the_same_story_in_every_process():

@@ -4,7 +4,12 @@ from pathlib import Path
 
 import pytest
 
+from laws.flows import Flow
+from laws.lifecycle_flows import LIFECYCLE_FLOWS
+from laws.matrix import run as run_flow
+from laws.matrix import start_of
 from laws.planted import BUGS, Bug
+from laws.planted_life import LIFE_BUGS, LifeBug
 from laws.running import run
 
 _SEEDS = 12  # tried one after the other from the bug's own on; that one finds it at once unless something has changed
@@ -31,6 +36,25 @@ def _found(bug: Bug) -> str | None:
     return None
 
 
+@pytest.mark.laws
+@pytest.mark.parametrize("bug", LIFE_BUGS, ids=lambda bug: bug.name)
+def test_a_flow_of_the_lifecycle_finds_a_planted_bug(bug: LifeBug):
+    for flow in LIFECYCLE_FLOWS:
+        start_of(flow)  # what is there before is right
+    with bug.planted():
+        found = next(filter(None, map(_broken_by, LIFECYCLE_FLOWS)), None)
+    assert found is not None, f"no flow breaks: {bug.name}"
+    assert "an operator failed inside" not in found, f"it crashes where it should break a law: {found}"
+
+
+def _broken_by(flow: Flow) -> str | None:
+    try:
+        run_flow(flow, 1, cell=None)
+    except AssertionError as error:
+        return str(error)
+    return None
+
+
 def test_every_planted_bug_stands_in_the_table(checkout: Path):
     page = (checkout / "docs" / "reliability.md").read_text()
-    assert not [bug.name for bug in BUGS if f"| {bug.name} |" not in page]
+    assert not [bug.name for bug in (*BUGS, *LIFE_BUGS) if f"| {bug.name} |" not in page]

@@ -55,7 +55,7 @@ def _with(world: SimWorld, workspace: Json, machine: Json, pool: Json) -> str | 
             return "its address is an old one"
         return "it is to be stopped some day" if _idle_timeout(workspace, pool) != _NEVER else None
     if status["phase"] == "Stopped":
-        return _stopped(workspace, machine, pool, state=instance.state)
+        return _stopped(world, workspace, machine, pool)
     has_nothing_to_begin_with = workspace["spec"].get("restoreFrom") and not status.get("backup")
     if status["phase"] == "Restoring" and has_nothing_to_begin_with:  # it says so, and waits for somebody to act
         return None
@@ -66,19 +66,23 @@ def _is_kept_running(world: SimWorld, machine: Json, pool: Json) -> bool:
     """Tell whether a machine cannot rest: it serves others too, or EC2 stops none of its kind and nothing saves it."""
     instance = world.aws.world.fleet.instances[machine["metadata"]["name"]]
     is_archived = (pool["spec"].get("backup") or {"method": "None"})["method"] == "S3Archive"
+    return (instance.spec.spot and not is_archived) or any(wants_machine(user) for user in _users(world, machine))
+
+
+def _users(world: SimWorld, machine: Json) -> list[Json]:
     holders = {claim["workspace"]["uid"] for claim in machine["spec"].get("claims", ())}
-    users = [w for w in world.server.objects("workspaces") if w["metadata"]["uid"] in holders]
-    return (instance.spec.spot and not is_archived) or any(wants_machine(user) for user in users)
+    return [w for w in world.server.objects("workspaces") if w["metadata"]["uid"] in holders]
 
 
-def _stopped(workspace: Json, machine: Json, pool: Json, *, state: State) -> str | None:
+def _stopped(world: SimWorld, workspace: Json, machine: Json, pool: Json) -> str | None:
+    state = world.aws.world.fleet.instances[machine["metadata"]["name"]].state
     if wants_machine(workspace):
         return "its user has come back"
     if state is not State.STOPPED or machine["status"]["phase"] != "Stopped":
         return f"its machine is {state}, {machine['status']['phase']}"
     if _is_saved_in(pool) and not machine["status"].get("saved"):
         return "its files are not saved"
-    if _retention(workspace, pool) != _NEVER:
+    if all(_retention(user, pool) != _NEVER for user in _users(world, machine)):
         return "it is to be archived some day"
     return None
 

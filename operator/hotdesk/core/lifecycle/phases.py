@@ -87,7 +87,7 @@ def _without_machine(facts: PoolFacts, workspace: Workspace, *, now: datetime) -
 def _with_machine(
     facts: PoolFacts, workspace: Workspace, machine: Machine, instance: Instance, *, now: datetime
 ) -> LifeAction | None:
-    if workspace.status.phase == "Archiving":
+    if workspace.status.phase == "Archiving" and machine.spec.stop is not None:  # else somebody beside it woke it
         return _archive(facts, machine)
     if machine.spec.stop is not None:
         return _at_rest(facts, workspace, machine, instance, now=now)
@@ -207,12 +207,11 @@ def _at_rest(
     news = _news_of_backup(facts, workspace, machine, instance, now=now)
     if news is not None:
         return news
-    is_given_up = stop.reason in _GIVEN_UP and backup_of(pool) is not None
     obstacle = facts.asleep.get(workspace.metadata.uid)
     if obstacle is not None and is_stopped:  # beyond the quota, it stays as it is
         held = told.held_asleep(workspace, obstacle, now=now)
         return ReportWorkspace(workspace=workspace, status=held) if held != workspace.status else None
-    if wants_machine(workspace) and not is_given_up:
+    if wants_machine(workspace) and not _is_given_up(facts, machine):
         name = machine.metadata.name
         may_wake = (is_stopped or not stop.final) and name not in facts.busy and name not in facts.accountable
         return WakeMachine(machine=machine) if may_wake else None
@@ -253,23 +252,50 @@ def _news_of_backup(
 def _retire(
     facts: PoolFacts, workspace: Workspace, machine: Machine, instance: Instance, *, now: datetime
 ) -> ReportWorkspace | None:
-    """Begin to archive a workspace when its machine was kept long enough and its files are known to be saved."""
-    if facts.pool is None:
+    """Begin to archive a workspace when its machine may go: it was kept long enough for all, and all files are saved.
+
+    Nobody turns back from there but with the machine, so nobody goes ahead of the others on it.
+    """
+    due = _goes_at(facts, workspace, machine, instance, now=now)
+    if due is None:
         return None
-    retention = terms_of(workspace, facts.pool).retention
-    stop = machine.spec.stop
-    is_urgent = instance.spot or (stop is not None and stop.reason in _GIVEN_UP)
-    if not is_urgent:
-        if retention is None:
-            return None
-        due = (workspace.status.stopped_at or now) + retention
-        if now < due:
-            facts.life.put(workspace.metadata.uid, due)
-            return None
-    if backup_of(facts.pool) is not None and _proof(workspace, machine, instance) is None:
+    if now < due:
+        facts.life.put(workspace.metadata.uid, due)
+        return None
+    users = [facts.workspaces.get(claim.workspace.uid) for claim in machine.spec.claims]
+    if not all(user is not None and _may_go(facts, user, machine, instance, now=now) for user in users):
         facts.life.put(workspace.metadata.uid, now + _SOON)
         return None
     return ReportWorkspace(workspace=workspace, status=told.archiving(workspace, now=now))
+
+
+def _may_go(facts: PoolFacts, user: Workspace, machine: Machine, instance: Instance, *, now: datetime) -> bool:
+    if user.status.machine != machine.metadata.name:
+        return False
+    if user.status.phase == "Archiving":
+        return True
+    due = _goes_at(facts, user, machine, instance, now=now)
+    if due is None or now < due or (wants_machine(user) and not _is_given_up(facts, machine)):
+        return False
+    return backup_of(facts.pool) is None or _proof(user, machine, instance) is not None
+
+
+def _goes_at(
+    facts: PoolFacts, workspace: Workspace, machine: Machine, instance: Instance, *, now: datetime
+) -> datetime | None:
+    """Return until when a workspace's machine at rest is kept; None for ever."""
+    stop = machine.spec.stop
+    if facts.pool is None or stop is None:
+        return None
+    if instance.spot or stop.reason in _GIVEN_UP:
+        return now
+    retention = terms_of(workspace, facts.pool).retention
+    return None if retention is None else (workspace.status.stopped_at or now) + retention
+
+
+def _is_given_up(facts: PoolFacts, machine: Machine) -> bool:
+    stop = machine.spec.stop
+    return stop is not None and stop.reason in _GIVEN_UP and backup_of(facts.pool) is not None
 
 
 def _proof(workspace: Workspace, machine: Machine, instance: Instance) -> Saved | None:
