@@ -14,9 +14,14 @@ def is_moving(machine: Machine, instance: Instance | None, pool: MachinePool | N
     stop = machine.spec.stop
     if stop is None:
         is_up = instance.state is InstanceState.RUNNING and not is_restarted(machine, instance)
-        return not is_up or machine.status.phase == "Stopping"
+        return not is_up or is_told_otherwise(machine)
     is_stopped = stop.final and instance.state is InstanceState.STOPPED and machine.status.phase == "Stopped"
     return not is_stopped or bool(unsaved(machine, instance, pool))
+
+
+def is_told_otherwise(machine: Machine) -> bool:
+    """Tell whether the record of a machine that runs says otherwise: a stop was taken back, or a look came late."""
+    return machine.status.phase in ("Stopping", "Stopped", "Starting")
 
 
 def is_restarted(machine: Machine, instance: Instance) -> bool:

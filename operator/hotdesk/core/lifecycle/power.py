@@ -19,6 +19,7 @@ from hotdesk.core.pool_facts import PoolFacts
 from hotdesk.core.proofs import backup_of, is_archived, unsaved
 from hotdesk.core.rest import is_restarted
 from hotdesk.core.usage import lacks_end
+from hotdesk.core.rest import is_restarted, is_told_otherwise
 
 PowerAction = GiveUpStart | StartInstance | StopInstance | GuardInstance | ProbeMachine | ReportMachine | FinishStop
 
@@ -63,7 +64,7 @@ def _to_running(
                 yield ProbeMachine(name=name, ip=instance.private_ip, readiness=readiness)
         else:
             yield ReportMachine(machine=machine, status=machine_status.restarted(facts, machine))
-    elif machine.status.phase == "Stopping":  # the decision was taken back before EC2 was told
+    elif is_told_otherwise(machine):
         yield ReportMachine(machine=machine, status=machine_status.with_phase(facts, machine, "Claimed"))
 
 
