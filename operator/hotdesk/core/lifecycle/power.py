@@ -17,9 +17,8 @@ from hotdesk.core.actions import (
 from hotdesk.core.facts import Instance, InstanceState
 from hotdesk.core.pool_facts import PoolFacts
 from hotdesk.core.proofs import backup_of, is_archived, unsaved
-from hotdesk.core.rest import is_restarted
-from hotdesk.core.usage import lacks_end
 from hotdesk.core.rest import is_restarted, is_told_otherwise
+from hotdesk.core.usage import lacks_end
 
 PowerAction = GiveUpStart | StartInstance | StopInstance | GuardInstance | ProbeMachine | ReportMachine | FinishStop
 
