@@ -28,7 +28,7 @@ def started(known: PoolFacts, actions: Iterable[Action], *, later: float = 0.0) 
     """Return which actions begin when they are planned in this order, the last one `later` seconds after the others."""
     seconds = 0.0
     clock = SimpleNamespace(now=lambda: NOW, monotonic=lambda: seconds)
-    world = SimpleNamespace(clock=clock, store=None, metrics=None)
+    world = SimpleNamespace(clock=clock, store=None, metrics=None, teller=None)
     begun: list[Action] = []
     *first, last = actions
 

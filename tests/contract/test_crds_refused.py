@@ -11,6 +11,8 @@ pytestmark = pytest.mark.stack
 
 PLACEHOLDERS = "{privateIP}, {publicIP}, {owner}, {project}, {namespace}, {name}, {machine}, {slot}"
 CRON_RANGES = "minute 0-59, hour 0-23, day 1-31, month 1-12 or JAN-DEC, weekday 0-7 or SUN-SAT"
+DURATION_OR_NEVER = "write a duration like 45s, 10m or 1h30m, or the word Never"
+BUCKET = {"bucket": "files"}
 DURATION = "write a duration as hours, minutes and seconds, like 45s, 10m or 1h30m"
 SELECTOR = "selector must be given when from is Selector, and left out otherwise"
 VALUES = "values must be given with the operators In and NotIn, and left out with Exists and DoesNotExist"
@@ -60,7 +62,15 @@ BAD_WORKSPACES = {
         "spec.priorityClassName in body must be of type string",
     ),
     "misspelt field": (workspace(onwer="ada"), 'unknown field "spec.onwer"'),
-    "field of a later version": (workspace(idleTimeout="1h"), 'unknown field "spec.idleTimeout"'),
+    "field of a later version": (workspace(idleWarning="1h"), 'unknown field "spec.idleWarning"'),
+    "idle for ever in other words": (workspace(idleTimeout="never"), DURATION_OR_NEVER),
+    "retention as a number": (workspace(retention=24), "spec.retention in body must be of type string"),
+    "run strategy unknown": (workspace(runStrategy="Sometimes"), "Unsupported value"),
+    "files of nobody": (workspace(restoreFrom={}), "restoreFrom needs exactly one of workspace and backup"),
+    "files of two": (
+        workspace(restoreFrom={"workspace": "a", "backup": "b"}),
+        "restoreFrom needs exactly one of workspace and backup",
+    ),
 }
 
 BAD_POOLS = {
@@ -179,6 +189,42 @@ BAD_POOLS = {
         pool(quota={"maxRunningPerOwner": 1, "maxRunningPerTeam": 1}),
         'unknown field "spec.quota.maxRunningPerTeam"',
     ),
+    "idle timeout without a unit": (pool(lifecycle={"idleTimeout": "60"}), DURATION_OR_NEVER),
+    "retention without a word on backups": (pool(lifecycle={"retention": "24h"}), "lifecycle.retention ends machines"),
+    "snapshot of a shared disk": (
+        pool(backup={"method": "EBSSnapshot"}, slotsPerMachine=5),
+        "with slotsPerMachine above 1 use S3Archive",
+    ),
+    "backup by an unknown method": (pool(backup={"method": "Tape"}), "Unsupported value"),
+    "archive without a bucket": (pool(backup={"method": "S3Archive"}), "give s3 with method S3Archive, and only then"),
+    "snapshot with a bucket": (
+        pool(backup={"method": "EBSSnapshot", "s3": BUCKET}),
+        "give s3 with method S3Archive, and only then",
+    ),
+    "backup of a relative path": (
+        pool(backup={"method": "EBSSnapshot", "paths": ["home"]}),
+        "a path must be absolute and hold only letters, digits and _@%+=:,.-",
+    ),
+    "backup of a path that leads up": (
+        pool(backup={"method": "EBSSnapshot", "paths": ["/home/../etc"]}),
+        "a path must have no parts . and ..",
+    ),
+    "prefix without a slash": (
+        pool(backup={"method": "S3Archive", "s3": {**BUCKET, "prefix": "a"}}),
+        "prefix must be empty, or end with '/'",
+    ),
+    "no backup kept": (pool(backup={"method": "EBSSnapshot", "keep": 0}), "should be greater than or equal to 1"),
+    "two programs to ask": (
+        pool(activity={"codeServer": {"port": 80}, "jupyter": {"port": 81}}),
+        "activity takes at most one of codeServer, jupyter and http",
+    ),
+    "nobody to notify": (pool(notifications={}), "notifications needs sns, webhook or both"),
+    "topic by name": (pool(notifications={"sns": {"topicARN": "hotdesk"}}), "topicARN must be an SNS topic's ARN"),
+    "webhook to nowhere": (
+        pool(notifications={"webhook": {"url": "mail:ada", "secretRef": {"name": "a", "key": "b"}}}),
+        "url must start with http:// or https://",
+    ),
+    "queue by name": (pool(aws__interruptionQueue="hotdesk"), "interruptionQueue must be the URL of an SQS queue"),
     "quota of no minute": (
         pool(quota__maxMinutesPerOwnerPerDay=0),
         "spec.quota.maxMinutesPerOwnerPerDay in body should be greater than or equal to 1",
@@ -228,6 +274,11 @@ BAD_EDITS = {
     "workspace: another pool": (workspace(), {"pool": "other"}, "pool is immutable: delete the object and create it"),
     "workspace: no owner": (workspace(), {"owner": None}, "spec.owner: Required value"),
     "workspace: no spec": (workspace(), None, "spec: Required value"),
+    "workspace: other files": (
+        workspace(restoreFrom={"workspace": "a"}),
+        {"restoreFrom": {"workspace": "b"}},
+        "restoreFrom is immutable: delete the object",
+    ),
     "pool: another region": (pool(), {"aws": {"region": "us-east-1"}}, "region is immutable: delete the object"),
     "pool: another group": (
         pool(),

@@ -60,9 +60,9 @@ def reconciled(kind: str, spec: Manifest) -> Manifest:
         case "Machine":
             return _machine(spec)
         case "MachinePool":
-            return _pool(spec)
+            return _pool(_lifecycle(spec))
         case _:
-            return spec
+            return _workspace(spec)
 
 
 def _machine(spec: Manifest) -> Manifest:
@@ -70,6 +70,30 @@ def _machine(spec: Manifest) -> Manifest:
     if spec.get("claims"):
         spec = {key: value for key, value in spec.items() if key != "reap"}
         return {**spec, "slots": 100}
+    return spec
+
+
+def _workspace(spec: Manifest) -> Manifest:
+    source = spec.get("restoreFrom")
+    if isinstance(source, dict) and ("workspace" in source) == ("backup" in source):
+        return {**spec, "restoreFrom": {"workspace": "other"}}
+    return spec
+
+
+def _lifecycle(spec: Manifest) -> Manifest:
+    activity, backup, told = spec.get("activity"), spec.get("backup"), spec.get("notifications")
+    if isinstance(activity, dict) and len(activity.keys() & {"codeServer", "jupyter", "http"}) > 1:
+        spec = {**spec, "activity": {key: activity[key] for key in activity if key not in ("jupyter", "http")}}
+    if isinstance(backup, dict) and "method" in backup:
+        rest = {key: value for key, value in backup.items() if key != "s3"}
+        needs = {"s3": {"bucket": "files"}} if backup["method"] == "S3Archive" else {}
+        spec = {**spec, "backup": {**rest, **needs}}
+        if backup["method"] == "EBSSnapshot":
+            spec = {key: value for key, value in spec.items() if key != "slotsPerMachine"}
+    if isinstance(told, dict) and not told:
+        spec = {key: value for key, value in spec.items() if key != "notifications"}
+    if isinstance(spec.get("lifecycle"), dict) and not isinstance(backup, dict):
+        spec = {**spec, "lifecycle": {key: spec["lifecycle"][key] for key in spec["lifecycle"] if key != "retention"}}
     return spec
 
 

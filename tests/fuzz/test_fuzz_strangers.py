@@ -28,8 +28,8 @@ from hotdesk.api.v1alpha1 import Access, Claim, ClaimedBy
 from hotdesk.api.v1alpha1.workspace import URL_LIMIT
 from hotdesk.core import workspace_status
 from hotdesk.core.tags import TAGS_PER_CALL, missing_tags
-from hotdesk.main import _pace
 from hotdesk.settings import Settings
+from hotdesk.wiring import _pace
 
 # As long as the CRD allows, of characters that grow most and that break most.
 NAMES = st.one_of(

@@ -7,7 +7,7 @@ from typing import Any, Final
 from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema
 
-from hotdesk.api.schema import STORED_DEFAULT
+from hotdesk.api.schema import RULES, STORED_DEFAULT
 from hotdesk.api.wire import format_duration
 
 Schema = dict[str, Any]
@@ -60,14 +60,20 @@ def _structural(node: Schema, definitions: dict[str, Schema], *, tell_defaults: 
 
 
 def _resolved(node: Schema, definitions: dict[str, Schema]) -> Schema:
-    """Return the node with its reference, or the one type it has beside null, put in place; its own words win."""
+    """Return the node with its reference, or the one type it has beside null, put in place.
+
+    Its own words win, but for rules: those of both hold.
+    """
     own = {key: value for key, value in node.items() if key not in ("$ref", "anyOf")}
     if "$ref" in node:
-        return _resolved({**definitions[node["$ref"].removeprefix("#/$defs/")], **own}, definitions)
-    if "anyOf" in node:
+        target = definitions[node["$ref"].removeprefix("#/$defs/")]
+    elif "anyOf" in node:
         (target,) = (choice for choice in node["anyOf"] if choice != {"type": "null"})
-        return _resolved({**target, **own}, definitions)
-    return node
+        target = _resolved(target, definitions)
+    else:
+        return node
+    rules = [*target.get(RULES, ()), *own.get(RULES, ())]
+    return _resolved({**target, **own, **({RULES: rules} if rules else {})}, definitions)
 
 
 def _description(node: Schema, *, tell_default: bool) -> str:

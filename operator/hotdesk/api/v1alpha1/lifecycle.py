@@ -108,7 +108,10 @@ class S3Place(ApiModel):
         Field(
             max_length=512,
             json_schema_extra=marks(
-                rule("self.matches('^([A-Za-z0-9!_.*()-]+/)*$')", "prefix must be empty or end with '/'")
+                rule(
+                    "self.matches('^([A-Za-z0-9!_.*-]+/)*$')",
+                    "prefix must be empty, or end with '/' and hold only letters, digits and !_.*-",
+                )
             ),
         ),
     ] = "hotdesk/"
@@ -138,9 +141,10 @@ class Backup(ApiModel):
                     max_length=512,
                     json_schema_extra=marks(
                         rule(
-                            "self.matches('^(/[A-Za-z0-9_@%+=:,.-]+)+$') && !self.matches('/[.][.]?(/|$)')",
-                            "a path must be absolute and hold only letters, digits and _@%+=:,.-, without . and ..",
+                            "self.matches('^(/[A-Za-z0-9_@%+=:,.-]+)+$')",
+                            "a path must be absolute and hold only letters, digits and _@%+=:,.-",
                         ),
+                        rule("!self.matches('/[.][.]?(/|$)')", "a path must have no parts . and .."),
                     ),
                 ),
             ],
