@@ -412,7 +412,8 @@ def test_script_that_runs_again_overwrites_nothing(world: RealWorld, method: Bac
     world.restore(world.restore_job(other, job, kept))
     world.write(other, "/home/ada/notes", "edited since")
     ssm = world.cloud.client("ssm")
-    (command,) = (one for one in ssm.list_commands()["Commands"] if one["InstanceIds"] == [other])
+    pages = ssm.get_paginator("list_commands").paginate()
+    (command,) = (one for page in pages for one in page["Commands"] if one["InstanceIds"] == [other])
     again = ssm.send_command(
         InstanceIds=[other], DocumentName=command["DocumentName"], Parameters=command["Parameters"]
     )["Command"]["CommandId"]
