@@ -24,6 +24,18 @@ Key = tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
+class MachineWrite:
+    """What writes to the record of a machine as it was read."""
+
+    machine: Machine
+
+    @property
+    def key(self) -> Key:
+        """One write to a machine at a time."""
+        return "machine", self.machine.metadata.name
+
+
+@dataclass(frozen=True, slots=True)
 class Seat:
     """One workspace and the slot it shall get."""
 
@@ -33,47 +45,29 @@ class Seat:
 
 
 @dataclass(frozen=True, slots=True)
-class ClaimSlots:
+class ClaimSlots(MachineWrite):
     """Claim free slots of one machine in one write, then publish each workspace."""
 
-    machine: Machine
     seats: tuple[Seat, ...]
-
-    @property
-    def key(self) -> Key:
-        """One write to a machine at a time."""
-        return "machine", self.machine.metadata.name
 
 
 @dataclass(frozen=True, slots=True)
-class PublishFound:
+class PublishFound(MachineWrite):
     """Rewrite a claim that was found, not made, in this pass, then publish its workspace."""
 
-    machine: Machine
     claim: Claim
     workspace: Workspace
 
-    @property
-    def key(self) -> Key:
-        """One write to a machine at a time."""
-        return "machine", self.machine.metadata.name
-
 
 @dataclass(frozen=True, slots=True)
-class CheckClaims:
+class CheckClaims(MachineWrite):
     """Ask the API server for the workspaces of these claims and drop those that are gone or live elsewhere.
 
     The claims of `refused` are dropped too unless they were published after all: the quota has no room for them.
     """
 
-    machine: Machine
     uids: frozenset[str]
     refused: frozenset[str] = frozenset()
-
-    @property
-    def key(self) -> Key:
-        """One write to a machine at a time."""
-        return "machine", self.machine.metadata.name
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,29 +114,17 @@ class RegisterMachine:
 
 
 @dataclass(frozen=True, slots=True)
-class ReportMachine:
+class ReportMachine(MachineWrite):
     """Write what was observed of a machine."""
 
-    machine: Machine
     status: MachineStatus
-
-    @property
-    def key(self) -> Key:
-        """One write to a machine at a time."""
-        return "machine", self.machine.metadata.name
 
 
 @dataclass(frozen=True, slots=True)
-class ReapMachine:
+class ReapMachine(MachineWrite):
     """Decide, for good, that a machine is terminated; the claims it still has are those of a lost machine."""
 
-    machine: Machine
     reason: ReapReason
-
-    @property
-    def key(self) -> Key:
-        """One write to a machine at a time."""
-        return "machine", self.machine.metadata.name
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,15 +158,8 @@ class CondemnInstance:
 
 
 @dataclass(frozen=True, slots=True)
-class ForgetMachine:
+class ForgetMachine(MachineWrite):
     """Delete the record of a machine that EC2 has terminated."""
-
-    machine: Machine
-
-    @property
-    def key(self) -> Key:
-        """One write to a machine at a time."""
-        return "machine", self.machine.metadata.name
 
 
 @dataclass(frozen=True, slots=True)
@@ -336,104 +311,52 @@ class TerminateInstance:
 
 
 @dataclass(frozen=True, slots=True)
-class StopMachine:
+class StopMachine(MachineWrite):
     """Decide that a machine is to be stopped, if after one more look at its workspaces nobody is at work."""
 
-    machine: Machine
     reason: StopReason
     final: bool  # nothing must be saved while it runs: EC2 may be told at once
 
-    @property
-    def key(self) -> Key:
-        """One write to a machine at a time."""
-        return "machine", self.machine.metadata.name
-
 
 @dataclass(frozen=True, slots=True)
-class FinishStop:
+class FinishStop(MachineWrite):
     """Decide, past turning back, that EC2 is told to stop a machine: its files are saved."""
 
-    machine: Machine
-
-    @property
-    def key(self) -> Key:
-        """One write to a machine at a time."""
-        return "machine", self.machine.metadata.name
-
 
 @dataclass(frozen=True, slots=True)
-class WakeMachine:
+class WakeMachine(MachineWrite):
     """Decide that a machine is to run again: it was seen stopped, or EC2 was never told to stop it."""
 
-    machine: Machine
-
-    @property
-    def key(self) -> Key:
-        """One write to a machine at a time."""
-        return "machine", self.machine.metadata.name
-
 
 @dataclass(frozen=True, slots=True)
-class GiveUpStart:
+class GiveUpStart(MachineWrite):
     """Decide that a machine stays stopped, because AWS has no room to start it: its files go to another one."""
 
-    machine: Machine
     stopped_at: datetime  # the decision after which nobody has written to its disk
 
-    @property
-    def key(self) -> Key:
-        """One write to a machine at a time."""
-        return "machine", self.machine.metadata.name
-
 
 @dataclass(frozen=True, slots=True)
-class ArchiveMachine:
+class ArchiveMachine(MachineWrite):
     """Give a machine back whose workspaces are all saved and marked as archiving."""
 
-    machine: Machine
-
-    @property
-    def key(self) -> Key:
-        """One write to a machine at a time."""
-        return "machine", self.machine.metadata.name
-
 
 @dataclass(frozen=True, slots=True)
-class SettleOwed:
+class SettleOwed(MachineWrite):
     """Take what a machine owed off its record: it is saved, or lost with the machine."""
 
-    machine: Machine
-
-    @property
-    def key(self) -> Key:
-        """One write to a machine at a time."""
-        return "machine", self.machine.metadata.name
-
 
 @dataclass(frozen=True, slots=True)
-class RecordUse:
+class RecordUse(MachineWrite):
     """Put on a machine's record when its run has ended for those who used it."""
 
-    machine: Machine
     spec: MachineSpec
-
-    @property
-    def key(self) -> Key:
-        """One write to a machine at a time."""
-        return "machine", self.machine.metadata.name
 
 
 @dataclass(frozen=True, slots=True)
-class AccountFor:
+class AccountFor(MachineWrite):
     """Write time used into the ledger and tell its workspaces, then take it off the machine's record."""
 
-    machine: Machine
     ended: tuple[Used, ...]
-
-    @property
-    def key(self) -> Key:
-        """One write to a machine at a time."""
-        return "machine", self.machine.metadata.name
 
 
 @dataclass(frozen=True, slots=True)

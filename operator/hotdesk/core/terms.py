@@ -7,6 +7,7 @@ from hotdesk.api.v1alpha1 import WAKE_ANNOTATION, Lifecycle, MachinePool, Worksp
 from hotdesk.api.wire import NEVER
 
 _RETENTION = timedelta(hours=24)
+_NOTHING_ENDS = Lifecycle(idle_timeout=NEVER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +23,7 @@ class Terms:
 def terms_of(workspace: Workspace, pool: MachinePool) -> Terms:
     """Return what holds for a workspace. Nothing is ended in a pool that says nothing of it."""
     given, backup = pool.spec.lifecycle, pool.spec.backup
-    rules = given or Lifecycle(idle_timeout=NEVER)
+    rules = given or _NOTHING_ENDS
     idle = _patience(rules.idle_timeout if workspace.spec.idle_timeout is None else workspace.spec.idle_timeout)
     if workspace.spec.run_strategy == "Always":
         idle = None
