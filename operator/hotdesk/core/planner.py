@@ -117,7 +117,7 @@ def is_moving(facts: PoolFacts) -> bool:
     return bool(
         facts.totals.booting
         or facts.unregistered
-        or facts.unsecured - facts.busy  # a claim under way asks nothing of AWS
+        or not facts.unsecured <= facts.busy  # a claim under way asks nothing of AWS
         or facts.by_standing[Standing.REAPING]
         or facts.life.moving
         or facts.by_standing[Standing.LEAVING]
