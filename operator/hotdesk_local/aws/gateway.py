@@ -93,7 +93,11 @@ class Gateway:
         if latency:
             await asyncio.sleep(latency)
         call = self.account.world.calls.begin(
-            time=self.account.world.now(), service=service, action=action, params=params
+            time=self.account.world.now(),
+            service=service,
+            action=action,
+            params=params,
+            key=_signed_by(request.headers),
         )
         if fault is not None and fault.kind == "drop-before":
             return _dropped(request, call, fault.kind)
@@ -191,8 +195,16 @@ def _service(headers: Mapping[str, str], body: bytes) -> str:
 
 
 def _signed_for(headers: Mapping[str, str]) -> str:
-    parts = headers.get("Authorization", "").partition("Credential=")[2].split(",")[0].split("/")
+    parts = _credential(headers)
     return parts[-2].lower() if len(parts) > 1 else "unsigned"
+
+
+def _signed_by(headers: Mapping[str, str]) -> str:
+    return _credential(headers)[0]
+
+
+def _credential(headers: Mapping[str, str]) -> list[str]:
+    return headers.get("Authorization", "").partition("Credential=")[2].split(",")[0].split("/")
 
 
 def _implied_action(request: web.Request, body: bytes) -> str:
