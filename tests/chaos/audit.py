@@ -25,13 +25,13 @@ rules:
 _CREDENTIAL = "authentication.kubernetes.io/credential-id"
 
 
-def options(folder: Path) -> Options:
+def options(folder: Path, *, address: str, etcd_address: str) -> Options:
     """Return the options of an API server that notes all writes in `folder`, which outlives a full disk."""
     folder.mkdir(parents=True, exist_ok=True)
     policy = folder / "policy.yaml"
     policy.write_text(POLICY, encoding="utf-8")
     flags = (f"--audit-policy-file={policy}", f"--audit-log-path={log_of(folder)}", "--audit-log-maxsize=0")
-    return Options(etcd_compaction_interval="0", flags=flags)
+    return Options(etcd_compaction_interval="0", flags=flags, address=address, etcd_address=etcd_address)
 
 
 def log_of(folder: Path) -> Path:

@@ -4,11 +4,13 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from random import Random
 
+from chaos.clocks import SteppingClock
 from chaos.history import Deed
+from chaos.nets import Network
 from chaos.replicas import Replicas
 from e2e.simulator import Simulator
 from hotdesk_local.stack import LocalStack
@@ -24,10 +26,13 @@ class Chaos:
     chance: Random
     deeds: list[Deed]
     over: threading.Event
+    network: Network | None = None
+    clocks: Mapping[int, SteppingClock] = field(default_factory=dict)
+    """By replica."""
 
-    def note(self, what: str, whom: str) -> None:
-        """Note a deed done to a part that is no replica."""
-        self.deeds.append(Deed(time.time(), what, whom))  # noqa: TID251  # this computer's clock
+    def note(self, what: str, whom: str, *, process: str = "") -> None:
+        """Note a deed done to a part, or to the way of one process to it."""
+        self.deeds.append(Deed(time.time(), what, whom, process))  # noqa: TID251  # this computer's clock
 
     def last(self, least: float, most: float) -> None:
         """Let a fault last for a while."""

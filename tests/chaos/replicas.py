@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from random import Random
 
 from chaos.api import Api
 from chaos.history import Deed
@@ -34,7 +33,6 @@ class Replicas:
     api: Api
     watching: Watching
     deeds: list[Deed]
-    chance: Random
     program: tuple[str, ...] = (str(Path(sysconfig.get_path("scripts")) / "hotdesk"), "operator")
     extra_env: dict[int, Mapping[str, str]] = field(default_factory=dict)
     """By number, on top of everything else."""

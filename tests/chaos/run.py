@@ -1,5 +1,7 @@
 """One run: a stack, replicas, users and faults, then rest; what is returned is the history of all of it."""
 
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -11,8 +13,10 @@ from typing import Any
 
 from chaos import audit
 from chaos.api import HOTDESK, Api
+from chaos.clocks import SteppingClock
 from chaos.faults import Chaos, Fault
 from chaos.history import AwsCall, Deed, History, InstanceChange, LeaseSeen, Live, MachineSeen, WorkspaceSeen
+from chaos.nets import PARTS, Network, PlacedState
 from chaos.replicas import Replicas
 from chaos.users import NAMESPACE, Crowd, Prober, User
 from chaos.watching import Watching
@@ -26,6 +30,7 @@ from waiting import wait_for
 
 _REST = 120.0  # seconds within which everything comes to rest
 _RESTING = "rests"
+_DISK = "size=400m"  # etcd's log alone takes 64 MB at a time
 _PROBED = ("probed-1", "probed-2", "probed-3", "probed-4")
 _POOLS: dict[str, dict[str, Any]] = {
     "roomy": {"idle": 3, "max_machines": 14},
@@ -50,6 +55,12 @@ class Plan:
     seconds: float
     faults: Mapping[str, Fault]
     say: Any
+    isolated: bool = False
+    """Each part has a network namespace of its own, and the stack a small disk."""
+    clocked: bool = False
+    """Each replica has a wall clock of its own."""
+    bug: str = ""
+    """A bug of `laws.planted` that the operators are to have."""
 
 
 @dataclass
@@ -89,9 +100,19 @@ def run(plan: Plan, folder: Path) -> History:
 
 
 def _set_up(plan: Plan, folder: Path, closing: ExitStack) -> Scenery:
-    notes = folder / "audit"
-    stack = start_stack(folder / "stack", options=audit.options(notes))
+    notes, place = folder / "audit", folder / "stack"
+    network = Network.make() if plan.isolated else None
+    addresses = network.addresses if network is not None else dict.fromkeys(PARTS, "127.0.0.1")
+    if network is not None:
+        place.mkdir()
+        subprocess.run(["mount", "-t", "tmpfs", "-o", _DISK, "none", place], check=True)
+    stack = start_stack(
+        PlacedState(place, network) if network is not None else place,
+        options=audit.options(notes, address=addresses["apiserver"], etcd_address=addresses["etcd"]),
+        aws_address=addresses["aws"],
+    )
     closing.callback(stack.stop)
+    clocks = {n: SteppingClock.make(folder / f"clock-{n}") for n in (1, 2)} if plan.clocked else {}
     stack._operator_kubeconfig()
     cluster, simulator, api = Cluster(stack.controlplane), Simulator(stack.aws), Api(stack.controlplane)
     for closed in (cluster, simulator, api):
@@ -100,7 +121,16 @@ def _set_up(plan: Plan, folder: Path, closing: ExitStack) -> Scenery:
     deeds: list[Deed] = []
     watching, over = Watching(stack.controlplane), threading.Event()
     closing.callback(watching.stop)
-    replicas = Replicas(stack, api, watching, deeds, Random(plan.seed))  # noqa: S311  # seeded, so that a run can be repeated
+    replicas = Replicas(
+        stack,
+        api,
+        watching,
+        deeds,
+        addresses={1: addresses["operator"], 2: addresses["operator-2"]},
+        extra_env={number: clock.environment for number, clock in clocks.items()},
+    )
+    if plan.bug:
+        replicas.program = (sys.executable, "-m", "chaos.planted", plan.bug)
     replicas.prepare()
     replicas.start(1, wait=False)
     replicas.start(2)
@@ -108,13 +138,15 @@ def _set_up(plan: Plan, folder: Path, closing: ExitStack) -> Scenery:
     pools = [_pool(name, cluster, simulator) for name in _POOLS]
     for pool in pools:
         pool.wait_idle(_POOLS[pool.name]["idle"] + 2 * (pool.name == "shared"), within=60)
+    chance = Random(f"{plan.seed}/faults")  # noqa: S311  # seeded, so that a run can be repeated
+    chaos = Chaos(stack, replicas, simulator, chance, deeds, threading.Event(), network, clocks)
     return Scenery(
         stack=stack,
         cluster=cluster,
         simulator=simulator,
         crowd=Crowd(api, watching, [], over),
         replicas=replicas,
-        chaos=Chaos(stack, replicas, simulator, Random(f"{plan.seed}/faults"), deeds, threading.Event()),  # noqa: S311  # seeded, so that a run can be repeated
+        chaos=chaos,
         audit_log=audit.log_of(notes),
         pools=pools,
         began=time.time(),  # noqa: TID251  # this computer's clock

@@ -3,6 +3,7 @@
 import sys
 
 import pytest
+
 from chaos.checker import check
 from chaos.faults import ANYWHERE
 from chaos.report import report
