@@ -59,6 +59,15 @@ def no_used_machine_ends(history: History) -> Iterator[str]:
             yield from (f"{change.machine} was ended by {change.cause} while {seat.name} had it" for seat in users)
 
 
+def no_used_machine_is_idle_again(history: History) -> Iterator[str]:
+    """The state in which the last claim of a machine is gone is one in which it is to end: it has held files."""
+    claimed: dict[str, bool] = {}
+    for state in sorted(history.machines, key=lambda state: state.version):
+        if claimed.get(state.name) and not state.claims and state.reap is None and not state.is_gone:
+            yield f"{state.name} lost its last claim in version {state.version} and is not to end"
+        claimed[state.name] = bool(state.claims)
+
+
 def machines_stay_below_the_ceiling(history: History) -> Iterator[str]:
     """At no moment a group has more live machines than its pool allows."""
     for live in history.live:
@@ -78,6 +87,7 @@ _LAWS: dict[str, Callable[[History], Iterator[str]]] = {
     "a machine is not reaped under its user": seats.not_reaped_under_user,
     "no workspace is lost": no_workspace_is_lost,
     "no used machine ends": no_used_machine_ends,
+    "no used machine is idle again": no_used_machine_is_idle_again,
     "machines stay below the ceiling": machines_stay_below_the_ceiling,
     "every write is guarded": fences.writes_are_guarded,
     "who is fenced writes nothing": fences.fenced_write_nothing,

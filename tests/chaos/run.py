@@ -1,5 +1,6 @@
 """One run: a stack, replicas, users and faults, then rest; what is returned is the history of all of it."""
 
+import shutil
 import subprocess
 import sys
 import threading
@@ -111,6 +112,7 @@ def _set_up(plan: Plan, folder: Path, closing: ExitStack) -> Scenery:
         options=audit.options(notes, address=addresses["apiserver"], etcd_address=addresses["etcd"]),
         aws_address=addresses["aws"],
     )
+    closing.callback(lambda: shutil.copytree(stack.state.folder / "logs", folder / "logs"))  # a small disk goes with us
     closing.callback(stack.stop)
     clocks = {n: SteppingClock.make(folder / f"clock-{n}") for n in (1, 2)} if plan.clocked else {}
     stack._operator_kubeconfig()

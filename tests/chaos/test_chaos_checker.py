@@ -157,6 +157,11 @@ def test_a_machine_that_ends_while_its_user_has_it_is_found():
     assert "no used machine ends" in laws(replace(GOOD, changes=changes))
 
 
+def test_a_used_machine_that_is_idle_again_is_found():
+    machines = (*GOOD.machines[:-1], replace(M1, at=20.2, version=201))
+    assert laws(replace(GOOD, machines=machines)) == {"no used machine is idle again", "no used machine ends"}
+
+
 def test_a_machine_above_the_ceiling_is_found():
     live = (*GOOD.live, Live(30.0, "group", 3, "group"))
     assert "machines stay below the ceiling" in laws(replace(GOOD, live=live))
