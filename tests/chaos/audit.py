@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from chaos.history import Write
+from chaos.store import JSON_STORED
 from hotdesk_local.controlplane.apiserver import Options
 
 POLICY = """\
@@ -30,7 +31,8 @@ def options(folder: Path, *, address: str, etcd_address: str) -> Options:
     folder.mkdir(parents=True, exist_ok=True)
     policy = folder / "policy.yaml"
     policy.write_text(POLICY, encoding="utf-8")
-    flags = (f"--audit-policy-file={policy}", f"--audit-log-path={log_of(folder)}", "--audit-log-maxsize=0")
+    audited = (f"--audit-policy-file={policy}", f"--audit-log-path={log_of(folder)}", "--audit-log-maxsize=0")
+    flags = (*audited, JSON_STORED)
     return Options(etcd_compaction_interval="0", flags=flags, address=address, etcd_address=etcd_address)
 
 

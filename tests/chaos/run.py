@@ -19,6 +19,7 @@ from chaos.faults import Chaos, Fault
 from chaos.history import AwsCall, Deed, History, InstanceChange, LeaseSeen, Live, MachineSeen, WorkspaceSeen
 from chaos.nets import PARTS, Network, PlacedState
 from chaos.replicas import Replicas
+from chaos.store import filled
 from chaos.users import NAMESPACE, Crowd, Prober, User
 from chaos.watching import Watching
 from e2e import laws, manifests
@@ -198,7 +199,7 @@ def _rest(plan: Plan, scenery: Scenery) -> list[str]:
     """Wait until everything is at rest, and say what is not."""
     plan.say("at rest?")
     scenery.simulator.reset()
-    left = [f"the watch has a gap: {gap}" for gap in scenery.crowd.watching.blind]
+    left: list[str] = []
     for number in (1, 2):
         scenery.replicas.start(number)
     for pool in scenery.pools:
@@ -235,7 +236,7 @@ def _history(scenery: Scenery, left: list[str]) -> History:
     watching = scenery.crowd.watching
     _catch_up(scenery)
     watching.stop()
-    seen = [state for kind in watching.seen.values() for state in kind]
+    seen = [state for kind, heard in watching.seen.items() for state in filled(scenery.stack.controlplane, kind, heard)]
     names = {process.replace("#", "-"): process for process in scenery.replicas.credentials.values()}
     calls = scenery.simulator._ask("GET", "calls?since=0")["calls"]
     groups = {pool.name: pool.group for pool in scenery.pools}

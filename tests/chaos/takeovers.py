@@ -8,6 +8,8 @@ from chaos.history import Deed, History, LeaseSeen
 
 _PLANNED = frozenset({"end"})
 _SUDDEN = frozenset({"kill", "pause"})
+_MEASURED = frozenset({"kill", "pause", "hand over", ""})
+"""Faults that leave a replica away for long enough."""
 _AFFECTED = 8.0
 """Seconds after such a deed in which claims of other replicas' pools are compared with those of calm times."""
 
@@ -44,9 +46,10 @@ class Takeover:
 
 def takeovers(history: History) -> Iterator[Takeover]:
     """Measure every deed that took pools from a replica while nothing else was wrong."""
-    claimed = claims(history)
+    claimed, fault = claims(history), ""
     for deed in history.deeds:
-        if deed.what not in _PLANNED | _SUDDEN:
+        fault = deed.whom if deed.what == "begin" else fault
+        if deed.what not in _PLANNED | _SUDDEN or fault not in _MEASURED:
             continue
         owned = _owned(history.leases, deed.whom, at=deed.at) & history.probed
         others = history.probed - owned

@@ -19,7 +19,7 @@ class Watching:
     def __init__(self, plane: ControlPlane) -> None:
         self.seen: dict[str, list[Seen]] = {"workspaces": [], "machines": [], "leases": []}
         self.blind: list[str] = []
-        """Gaps in what was heard: then nothing is proved."""
+        """Gaps in what was heard: an API server that has just begun knows no history."""
         self.changed = threading.Condition()
         self.latest: dict[str, WorkspaceSeen] = {}
         """By name."""
@@ -66,7 +66,7 @@ class Watching:
 
     def _take(self, kind: str, event: Object) -> int:
         thing, at = event["object"], time.time()  # noqa: TID251  # the moment at which a user hears it
-        state = _PARSERS[kind](thing, at, event["type"] == "DELETED")
+        state = PARSERS[kind](thing, at, event["type"] == "DELETED")
         with self.changed:
             if not self._stopped:
                 self.seen[kind].append(state)
@@ -120,7 +120,7 @@ def _lease(thing: Object, at: float, gone: bool) -> LeaseSeen:  # noqa: FBT001  
     )
 
 
-_PARSERS: dict[str, Callable[[Object, float, bool], Seen]] = {
+PARSERS: dict[str, Callable[[Object, float, bool], Seen]] = {
     "workspaces": _workspace,
     "machines": _machine,
     "leases": _lease,

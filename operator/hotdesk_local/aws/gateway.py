@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import re
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -26,6 +27,7 @@ log = logging.getLogger(__name__)
 
 XML = "text/xml"
 SERVER_ERROR = 500
+_IPV4 = re.compile(r"\d+(\.\d+){3}")
 PAUSE = 0.05
 """Seconds between two looks of a long poll."""
 
@@ -73,7 +75,7 @@ class Gateway:
             return self._refusal(call, refusal)
 
         async def carry(call: Call) -> web.Response:
-            if action == "SendCommand" and not _is_loopback(request.host):
+            if action == "SendCommand" and not _is_address(request.host):
                 # A web page of a name that was bound to this address must not run commands here.
                 raise AwsError("AccessDeniedException", f"Commands are taken at an address, not as {request.host}.")
             handler = self.account.handler(call)
@@ -167,9 +169,9 @@ def _params(wire: Wire | JsonWire, action: str, form: Mapping[str, str], body: b
     return wire.parse(action, form) if isinstance(wire, Wire) else wire.parse(action, body)
 
 
-def _is_loopback(host: str) -> bool:
+def _is_address(host: str) -> bool:
     name = host.rpartition(":")[0] or host
-    return name == "localhost" or name.startswith("127.")
+    return name == "localhost" or bool(_IPV4.fullmatch(name))
 
 
 def _address(request: web.Request) -> Params:
