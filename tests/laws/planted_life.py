@@ -12,10 +12,11 @@ from hotdesk.actors.changing import Changes
 from hotdesk.actors.keeping import Keeping
 from hotdesk.actors.resting import Resting
 from hotdesk.api.v1alpha1 import Reap, Saved, Stop
-from hotdesk.core import pool_facts, proofs
+from hotdesk.core import proofs
 from hotdesk.core.actions import ArchiveMachine, Restore, WakeMachine
 from hotdesk.core.backups import Kept, Stage
 from hotdesk.core.lifecycle import phases, power
+from hotdesk.core.pool_facts import weighing
 from hotdesk.core.standing import Standing
 from hotdesk.core.terms import wants_machine
 
@@ -105,7 +106,7 @@ def _members_stopped(facts: Any, **more: Any) -> Any:
         facts.members = members
 
 
-_standing_of = pool_facts.standing_of
+_standing_of = weighing.standing_of
 
 
 def _reaping_at_once(machine: Any, **more: Any) -> Standing:
@@ -166,7 +167,7 @@ LIFE_BUGS = (
     ),
     LifeBug(
         "ends a machine that owes a backup",
-        ((pool_facts, "standing_of", _reaping_at_once), (Changes, "terminate", _ended_unasked)),
+        ((weighing, "standing_of", _reaping_at_once), (Changes, "terminate", _ended_unasked)),
     ),
     LifeBug("wakes a machine that is still being stopped", ((phases, "_at_rest", _woken_early),)),
     LifeBug("restores again over what was worked since", ((phases, "_follow", _restored_again),)),
