@@ -27,8 +27,9 @@ from hotdesk.core import workspace_status
 from hotdesk.core.actions import CheckClaims, PublishFound, ReportPool, ReportWorkspace, WakeMachine
 from hotdesk.core.capacity import Rise
 from hotdesk.core.facts import InstanceState
+from hotdesk.core.lifecycle.following import verdict_on
 from hotdesk.core.lifecycle.idleness import Active, Due, Warn
-from hotdesk.core.lifecycle.phases import plan_lives, verdict_on
+from hotdesk.core.lifecycle.phases import plan_lives
 from hotdesk.core.planner import Memory, plan_upkeep
 from hotdesk.core.pool_facts import PoolFacts
 from hotdesk.core.quota import OwnerQuota, Rank
