@@ -21,8 +21,8 @@ from hotdesk.adapters.kube.watch import Watch
 from hotdesk.adapters.logs import configure_logging
 from hotdesk.adapters.web import WebServer
 from hotdesk.api.wire import explain
-from hotdesk.core.heartbeat_tokens import BadKeys
-from hotdesk.core.heartbeats import Heartbeats
+from hotdesk.core.heartbeats.recording import Heartbeats
+from hotdesk.core.heartbeats.tokens import BadKeys
 from hotdesk.core.rates import Limits, Rate
 from hotdesk.gateway.keys import KeyFile, read_key_file
 from hotdesk.gateway.metrics import CONTENT_TYPE, GatewayMetrics

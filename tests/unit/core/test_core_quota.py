@@ -25,16 +25,16 @@ from hotdesk.api.v1alpha1 import (
 from hotdesk.api.wire import NEVER
 from hotdesk.core import workspace_status
 from hotdesk.core.actions import CheckClaims, PublishFound, ReportPool, ReportWorkspace, WakeMachine
-from hotdesk.core.capacity import Rise
 from hotdesk.core.facts import InstanceState
+from hotdesk.core.group.capacity import Rise
 from hotdesk.core.lifecycle.following import verdict_on
 from hotdesk.core.lifecycle.idleness import Active, Due, Warn
 from hotdesk.core.lifecycle.phases import plan_lives
 from hotdesk.core.planner import Memory, plan_upkeep
 from hotdesk.core.pool_facts import PoolFacts
-from hotdesk.core.quota import OwnerQuota, Rank
+from hotdesk.core.quota.owners import OwnerQuota, Rank
+from hotdesk.core.quota.stretches import Stretch
 from hotdesk.core.seating import plan_claims, plan_seats
-from hotdesk.core.stretches import Stretch
 
 
 def limited(version: int = 1, *, most: int | None = None, running: int | None = None) -> MachinePool:

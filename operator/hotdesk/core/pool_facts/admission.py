@@ -9,7 +9,7 @@ from hotdesk.core.eligibility import obstacle_of
 from hotdesk.core.names import Names
 from hotdesk.core.pool_facts.known import Known
 from hotdesk.core.queue import Ticket
-from hotdesk.core.quota import Rank
+from hotdesk.core.quota.owners import Rank
 from hotdesk.core.terms import wants_machine
 
 

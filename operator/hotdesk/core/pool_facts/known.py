@@ -14,9 +14,9 @@ from hotdesk.core.offers import Offers
 from hotdesk.core.orphans import Orphans
 from hotdesk.core.pool_facts.absences import Absences
 from hotdesk.core.queue import Ticket
-from hotdesk.core.quota import OwnerQuota
+from hotdesk.core.quota.owners import OwnerQuota
+from hotdesk.core.quota.stretches import Stretch
 from hotdesk.core.standing import LOST, NOTHING, Share, Standing
-from hotdesk.core.stretches import Stretch
 from hotdesk.core.tags import GROUP_TAG, POOL_TAG
 
 

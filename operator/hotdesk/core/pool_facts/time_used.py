@@ -2,8 +2,8 @@
 
 from hotdesk.core.pool_facts.admission import admit
 from hotdesk.core.pool_facts.known import Known
-from hotdesk.core.stretches import Stretch, key_of, stretches_of
-from hotdesk.core.today import is_counted
+from hotdesk.core.quota.stretches import Stretch, key_of, stretches_of
+from hotdesk.core.quota.today import is_counted
 
 
 def clock(known: Known, name: str) -> None:
