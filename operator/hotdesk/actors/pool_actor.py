@@ -14,15 +14,15 @@ from hotdesk.api.v1alpha1 import CapacityCall, Machine, MachinePool, Workspace
 from hotdesk.core import planner, seating
 from hotdesk.core.actions import ReportPool
 from hotdesk.core.announcements import Announcement
-from hotdesk.core.buffer import schedule_fault
-from hotdesk.core.capacity import Rise
 from hotdesk.core.eligibility import Surroundings
 from hotdesk.core.evidence import Evidence, Question
 from hotdesk.core.facts import Group, Instance, Observation
+from hotdesk.core.group.buffer import schedule_fault
+from hotdesk.core.group.capacity import Rise
+from hotdesk.core.group.securing import claimed_at
 from hotdesk.core.lifecycle.asking import plan_questions
 from hotdesk.core.planner import Memory
 from hotdesk.core.pool_facts import PoolFacts
-from hotdesk.core.securing import claimed_at
 from hotdesk.core.standing import Standing, is_running
 from hotdesk.core.terms import wants_machine
 from hotdesk.ports import HotdeskError, NotFound
