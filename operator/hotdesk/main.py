@@ -123,7 +123,14 @@ async def _operate(settings: Settings, connection: Connection) -> None:
 async def _watch(connection: Connection, directory: Directory, replica: Replica, settings: Settings) -> None:
     """Act, and let kopf feed the directory, until a signal comes; exit 1 if either ends before."""
     stop, kopf_stop, ready, relisted = asyncio.Event(), asyncio.Event(), asyncio.Event(), asyncio.Event()
-    machines = Watch(connection, MACHINES, upsert=directory.upsert, delete=directory.delete, relisted=relisted.set)
+    machines = Watch(
+        connection,
+        MACHINES,
+        upsert=directory.upsert,
+        delete=directory.delete,
+        relisted=relisted.set,
+        knows=directory.knows,
+    )
     acting = asyncio.create_task(replica.run(), name="act")
     chores = [
         asyncio.create_task(machines.run(), name="watch machines"),

@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from hotdesk.actors.lookouts import Lookouts
 from hotdesk.actors.pool_actor import PoolActor
@@ -46,6 +46,21 @@ class Directory:
                 self._actor(thing.spec.pool).upsert_machine(thing)
             case MachinePool():
                 self._upsert_pool(thing)
+
+    def knows(self, body: Mapping[str, Any]) -> bool:
+        """Tell whether a workspace or machine, as stored, came in before in this state or a later one.
+
+        Most changes are our own, and their answers come in before the watch echoes them: an echo is worth no reading.
+        """
+        match body:
+            case {
+                "metadata": {"uid": str(uid), "name": str(name), "resourceVersion": str(version)},
+                "spec": {"pool": pool},
+            }:
+                actor = self._actors.get(pool)
+                return actor is not None and actor.facts.knows(uid=uid, name=name, version=version)
+            case _:
+                return False
 
     def delete(self, thing: Workspace | Machine | MachinePool) -> None:
         """Take in that an object is gone."""

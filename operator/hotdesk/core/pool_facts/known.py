@@ -85,6 +85,11 @@ class Known:
         """Slots on machines launched now."""
         return self.pool.spec.slots_per_machine if self.pool is not None else 1
 
+    def knows(self, *, uid: str, name: str, version: str) -> bool:
+        """Tell whether a workspace or machine is known in this state or a later one."""
+        known = self.workspaces.get(uid) or self.machines.get(name)
+        return known is not None and known.metadata.uid == uid and int(version) <= int(known.metadata.resource_version)
+
     def holders(self, uid: str) -> set[str]:
         """Return the living machines on which a workspace has a claim."""
         return {name for name in self.claims_of.get(uid, ()) if self.standings.get(name) not in LOST}
