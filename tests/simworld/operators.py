@@ -60,6 +60,7 @@ class Operator:
         timeline: Timeline,
         trace: Trace,
         shares: bool,
+        keeps_books: bool = False,
     ) -> None:
         self.name = name
         self.process = Process(name, timeline)
@@ -79,6 +80,7 @@ class Operator:
             metrics=NoMetrics(),
             pace=PACE,
             gate=self._gate,
+            ledger=aws.ledger(self.process, gate=self._gate.check) if keeps_books else None,
         )
         self.directory = Directory(self._world)
         self._replica: Sharing | Alone = Alone(self.directory)
