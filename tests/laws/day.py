@@ -1,6 +1,6 @@
 """A day in the life of a pool that bills: people, rest, restarts and lost answers, told by a seed."""
 
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from simworld.network import Weather
 from simworld.operators import Operator
@@ -8,6 +8,9 @@ from simworld.people import People
 from simworld.rest import unrest
 from simworld.witness import Witness
 from simworld.world import SimWorld
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 DAY = 24 * 3600.0  # seconds
 _SETTLES_WITHIN = 3 * 3600.0
@@ -18,7 +21,9 @@ _MOST = 6  # workspaces at once
 _BOTH_ACT_FOR = 150.0  # seconds
 _API = Weather(lost=0.02, answer_lost=0.03, refused=0.02, broken=0.02)
 """Nothing comes late: a claim counts from when it was sent, and the truth from when it arrived."""
-_AWS = Weather(quickest=0.02, slowest=0.2, slow=0.03, slow_up_to=2.0, lost=0.03, answer_lost=0.05, refused=0.03, broken=0.03)
+_AWS = Weather(
+    quickest=0.02, slowest=0.2, slow=0.03, slow_up_to=2.0, lost=0.03, answer_lost=0.05, refused=0.03, broken=0.03
+)
 
 
 class Day:

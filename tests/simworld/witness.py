@@ -8,8 +8,8 @@ from fakes.apiserver.kinds import Kind
 from fakes.apiserver.storage import Json
 from hotdesk_local.aws.history import Change
 from hotdesk_local.aws.model import COUNTED, Instance
-from simworld.apiserver import KINDS
 from simworld.accounts import UsageLaw
+from simworld.apiserver import KINDS
 from simworld.aws import is_live
 from simworld.ceiling import Ceiling
 from simworld.fencing import FenceLaw
