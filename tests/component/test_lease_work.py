@@ -58,3 +58,15 @@ def test_a_pool_of_a_replica_that_has_just_joined_is_not_taken_for_free(failure)
 def test_a_pool_of_a_replica_that_has_gone_meanwhile_is_free():
     book = _acquired(NOW, failure=Conflict("changed"))
     assert book.view("a_1", pools=frozenset({"x"}), now=1.0).free_since == {"x": 1.0}
+
+
+def test_a_pool_that_another_has_just_taken_is_left_to_it():
+    book = LeaseBook()
+    for lease in (ALIVE, NOW):  # heard after it was decided to take the pool
+        book.upsert(lease, now=0.0)
+    leases: Any = _Stored(NOW, ALIVE, failure=AssertionError("the pool was taken from a living replica"))
+    directory: Any = None
+    work = LeaseWork(book=book, directory=directory, leases=leases, clock=SystemClock(), changed=lambda: None)
+    work.identity = "a_1"
+    asyncio.run(work._acquire("x"))
+    assert book.holder_of("x") == "b_2"

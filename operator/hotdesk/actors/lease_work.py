@@ -93,6 +93,8 @@ class LeaseWork:
             await self._directory.let_go(pool)
 
     async def _acquire(self, pool: str) -> None:
+        if self._book.is_held(pool):
+            return  # another was faster: that came in after it was decided to take the pool
         name, now = pool_lease(pool), self._clock.now()
         known = self._book.leases.get(name)
         spec = LeaseSpec(holder_identity=self.identity, acquire_time=now, renew_time=now)

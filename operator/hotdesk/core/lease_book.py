@@ -81,6 +81,11 @@ class LeaseBook:
         lease = self.leases.get(pool_lease(pool))
         return lease.spec.holder_identity if lease is not None else ""
 
+    def is_held(self, pool: str) -> bool:
+        """Tell whether the holder of a pool's Lease has a Lease of its own, as far as is known."""
+        holder = self.holder_of(pool)
+        return any(peer.identity == holder for peer in self._peers.values())
+
     def stranger(self, lease: Lease) -> str | None:
         """Return the name of the Lease by which the holder of a pool lives, where no such replica is known."""
         holder = lease.spec.holder_identity
