@@ -83,7 +83,7 @@ class FakeVault:
         self._endings[_checked(action)].extend([reason] * times)
 
     def hang(self, action: str, reason: str = "the machine's SSM agent does not answer") -> None:
-        """Let every job of `back_up` or `restore` stay Running with this sentence, until it is healed."""
+        """Let every job of `back_up` or `restore` be hindered, with this sentence, until it is healed."""
         self._hanging[_checked(action)] = reason
 
     def heal(self, action: str) -> None:
@@ -142,7 +142,7 @@ class FakeVault:
             return BackupProgress(Stage.RUNNING, f"a backup of {job.instance} has begun")
         begun = self._backups[key]
         if waits := self._waiting("back_up", begun):
-            return BackupProgress(Stage.RUNNING, waits)
+            return BackupProgress(self._hold_up("back_up"), waits)
         del self._backups[key]
         if self._endings["back_up"]:
             return BackupProgress(Stage.FAILED, self._endings["back_up"].popleft())
@@ -156,7 +156,7 @@ class FakeVault:
         machine, saved = self.world.instance(job.instance), self.saved.get(job.kept_id)
         if machine is None or machine.state in _GONE:
             return RestoreProgress(Stage.FAILED, f"{job.instance} is gone")
-        if saved is None:
+        if saved is None or not _is_where(saved, job.backup):
             return RestoreProgress(Stage.FAILED, f"there is no backup {job.kept_id}")
         if machine.state is not InstanceState.RUNNING:
             return RestoreProgress(Stage.RUNNING, f"{job.instance} is {machine.state}")
@@ -165,7 +165,7 @@ class FakeVault:
             self._restores[key] = _Begun(self.world.clock.now(), dict(saved.files))
             return RestoreProgress(Stage.RUNNING, f"a restore to {job.instance} has begun")
         if waits := self._waiting("restore", begun):
-            return RestoreProgress(Stage.RUNNING, waits)
+            return RestoreProgress(self._hold_up("restore"), waits)
         if self._endings["restore"]:
             del self._restores[key]
             return RestoreProgress(Stage.FAILED, self._endings["restore"].popleft())
@@ -191,6 +191,9 @@ class FakeVault:
         if action in self._hanging:
             return self._hanging[action]
         return "under way" if self.world.clock.now() < begun.began_at + self.takes else None
+
+    def _hold_up(self, action: str) -> Stage:
+        return Stage.HINDERED if action in self._hanging else Stage.RUNNING
 
     def _save(self, job: BackupJob, begun: _Begun) -> Saved:
         number = next(self._numbers)
@@ -244,8 +247,17 @@ class FakeVault:
                 del self.disks[machine_id]
 
 
+def _is_where(saved: Saved, backup: Backup) -> bool:
+    """Whether somebody who looks in this place finds the backup."""
+    made, sought = saved.job.backup.s3, backup.s3
+    if saved.kept.method != backup.method or (made is None) is not (sought is None):
+        return False
+    return made is None or sought is None or (made.bucket == sought.bucket and saved.kept.id.startswith(sought.prefix))
+
+
 def _wrong_state(job: BackupJob, machine: Instance) -> str | None:
-    wanted = InstanceState.RUNNING if job.backup.method == "S3Archive" else InstanceState.STOPPED
+    is_taken_running = job.backup.method == "S3Archive" or (machine.spot and job.is_running)
+    wanted = InstanceState.RUNNING if is_taken_running else InstanceState.STOPPED
     if machine.state is wanted and job.is_running == (wanted is InstanceState.RUNNING):
         return None
     return f"{job.instance} is {machine.state}; {job.backup.method} needs it {wanted}"

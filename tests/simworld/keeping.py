@@ -312,4 +312,5 @@ def wants_machine(workspace: Json) -> bool:
         return bool(strategy != "Halted")
     woken = (workspace["metadata"].get("annotations") or {}).get("hotdesk.dev/wake-requested-at")
     signs = [sign for sign in (status.get("lastActivityTime"), woken) if sign]
-    return any(datetime.fromisoformat(sign) > datetime.fromisoformat(status["stoppedAt"]) for sign in signs)
+    heard_until = datetime.fromisoformat(status.get("idleSince") or status["stoppedAt"])
+    return any(datetime.fromisoformat(sign) > heard_until for sign in signs)

@@ -11,6 +11,7 @@ class Stage(Enum):
     """Where a job stands."""
 
     RUNNING = auto()
+    HINDERED = auto()  # it goes on by itself, but not before something is mended that the message names
     DONE = auto()
     FAILED = auto()
 
@@ -48,7 +49,9 @@ class BackupJob:
     pool: str
     backup: Backup
     not_before: datetime  # when access was closed
-    is_running: bool  # an archive is made on a running machine, a snapshot of a stopped one
+    is_running: (
+        bool  # an archive is made on a running machine, a snapshot of a stopped one, or of a running spot machine
+    )
     is_shared: bool = False  # the machine has several slots
 
 

@@ -18,6 +18,7 @@ class ActivityStatus(ApiModel):
     last_activity_time: MicroTime | None = None
     activity_source: str | None = None
     stopped_at: MicroTime | None = None
+    idle_since: MicroTime | None = None
     next: ActivityNext | None = None
 
 

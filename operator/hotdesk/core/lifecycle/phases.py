@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from hotdesk.api.v1alpha1 import BackupRecord, Machine, Saved, Workspace
+from hotdesk.api.v1alpha1 import Machine, Saved, Workspace
 from hotdesk.core.actions import (
     ArchiveMachine,
     FindFiles,
@@ -12,6 +12,7 @@ from hotdesk.core.actions import (
     StopMachine,
     WakeMachine,
 )
+from hotdesk.core.backup_records import made_with, record_of
 from hotdesk.core.backups import RestoreJob
 from hotdesk.core.doomed import doom_of
 from hotdesk.core.facts import Instance, InstanceState
@@ -26,6 +27,7 @@ LifeAction = ReportWorkspace | StopMachine | WakeMachine | ArchiveMachine | Rest
 
 LOOKS_AT_ONCE = 200  # workspaces per pass; the rest is looked at in the next ones
 _SOON = timedelta(seconds=5)
+_LATER = timedelta(minutes=5)
 _GIVEN_UP = ("Interrupted", "NoCapacity")  # the machine has no future: its user goes on elsewhere
 _RECORDED = 10  # activity is recorded when it moved by a tenth of the idle timeout
 
@@ -120,8 +122,10 @@ def _follow(
     facts: PoolFacts, workspace: Workspace, machine: Machine, instance: Instance, *, now: datetime
 ) -> LifeAction | None:
     """Watch a workspace that runs: record activity, warn, and at last have its machine stopped."""
-    if facts.pool is None or not _can_rest(facts, instance):
+    if facts.pool is None:
         return None
+    if not _can_rest(facts, instance):
+        return _run_on(facts, workspace, now=now)
     doom = doom_of(machine, instance)
     if doom is not None and doom.reason == "SpotInterruption" and machine.metadata.name not in facts.members:
         return StopMachine(machine=machine, reason="Interrupted", final=False)
@@ -149,10 +153,25 @@ def _follow(
             return StopMachine(machine=machine, reason=why, final=is_final)
 
 
+def _run_on(facts: PoolFacts, workspace: Workspace, *, now: datetime) -> ReportWorkspace | None:
+    """Tell, of a machine that should rest and cannot, what to do about it."""
+    if facts.pool is None:
+        return None
+    terms, verdict = terms_of(workspace, facts.pool), verdict_on(facts, workspace, now=now)
+    if isinstance(verdict, Active):
+        facts.life.put(workspace.metadata.uid, verdict.until)
+        if told.is_unstoppable(workspace):
+            status = told.active(workspace, seen=None, stop_at=verdict.stop_at, terms=terms, now=now)
+            return ReportWorkspace(workspace=workspace, status=status)
+        return _recorded(facts, workspace, verdict, terms, now=now)
+    facts.life.put(workspace.metadata.uid, now + _LATER)
+    status = told.unstoppable(workspace, pool=facts.name, now=now)
+    return ReportWorkspace(workspace=workspace, status=status) if status != workspace.status else None
+
+
 def _can_rest(facts: PoolFacts, instance: Instance) -> bool:
-    """Tell whether a machine can rest without loss: EC2 stops no spot machine, and one that ends must be saved."""
-    backup = backup_of(facts.pool)
-    return not instance.spot or (backup is not None and backup.method == "S3Archive")
+    """Tell whether a machine can rest without loss: EC2 stops no spot machine, so one that rests ends, and is saved."""
+    return not instance.spot or backup_of(facts.pool) is not None
 
 
 def _all_due(facts: PoolFacts, machine: Machine, *, now: datetime) -> bool:
@@ -211,7 +230,8 @@ def _at_rest(
     if obstacle is not None and is_stopped:  # beyond the quota, it stays as it is
         held = told.held_asleep(workspace, obstacle, now=now)
         return ReportWorkspace(workspace=workspace, status=held) if held != workspace.status else None
-    if wants_machine(workspace) and not _is_given_up(facts, machine):
+    is_stuck = instance.spot and not stop.final and not _is_kept(facts, workspace, machine, instance)
+    if is_stuck or (wants_machine(workspace) and not _is_given_up(facts, machine)):
         name = machine.metadata.name
         may_wake = (is_stopped or not stop.final) and name not in facts.busy and name not in facts.accountable
         return WakeMachine(machine=machine) if may_wake else None
@@ -233,17 +253,14 @@ def _report_stopped(
 def _news_of_backup(
     facts: PoolFacts, workspace: Workspace, machine: Machine, instance: Instance, *, now: datetime
 ) -> ReportWorkspace | None:
-    backup, slot = backup_of(facts.pool), workspace.status.slot or 0
-    if backup is None:
-        return None
     proof = _proof(workspace, machine, instance)
     if proof is not None:
         if workspace.status.backup is not None and workspace.status.backup.id == proof.id:
             return None
-        record = BackupRecord(id=proof.id, method=backup.method, completed_at=proof.completed_at, size=proof.size)
-        return ReportWorkspace(workspace=workspace, status=told.saved(workspace, proof, record=record, now=now))
-    trouble = facts.life.troubles.get((machine.metadata.name, slot))
-    if trouble is None:
+        status = told.saved(workspace, proof, record=record_of(proof), now=now)
+        return ReportWorkspace(workspace=workspace, status=status)
+    trouble = facts.life.troubles.get((machine.metadata.name, workspace.status.slot or 0))
+    if trouble is None or backup_of(facts.pool) is None:
         return None
     status = told.unsaved(workspace, because=trouble, now=now)
     return ReportWorkspace(workspace=workspace, status=status) if status != workspace.status else None
@@ -287,10 +304,15 @@ def _goes_at(
     stop = machine.spec.stop
     if facts.pool is None or stop is None:
         return None
-    if instance.spot or stop.reason in _GIVEN_UP:
+    if (instance.spot or stop.reason in _GIVEN_UP) and _is_kept(facts, workspace, machine, instance):
         return now
     retention = terms_of(workspace, facts.pool).retention
     return None if retention is None else (workspace.status.stopped_at or now) + retention
+
+
+def _is_kept(facts: PoolFacts, workspace: Workspace, machine: Machine, instance: Instance) -> bool:
+    """Tell whether the files outlive the machine, or will: else it does not go before its time."""
+    return backup_of(facts.pool) is not None or _proof(workspace, machine, instance) is not None
 
 
 def _is_given_up(facts: PoolFacts, machine: Machine) -> bool:
@@ -319,15 +341,18 @@ def _archive(facts: PoolFacts, machine: Machine) -> ArchiveMachine | None:
 def _restore(
     facts: PoolFacts, workspace: Workspace, machine: Machine, instance: Instance, *, now: datetime
 ) -> Restore | FindFiles | ReportWorkspace | None:
-    backup, claimed_at = backup_of(facts.pool), workspace.status.claimed_at
+    record, claimed_at = workspace.status.backup, workspace.status.claimed_at
     if facts.pool is None or claimed_at is None:
         return None
+    if record is None:
+        return FindFiles(workspace=workspace)
+    backup = made_with(record, facts.pool.spec.backup)
     if backup is None:
-        because = f"MachinePool {facts.name} has no spec.backup that says where they are: set it, and they are brought."
+        because = (
+            f"MachinePool {facts.name} has no spec.backup.s3 that says where they are: set it, and they are brought."
+        )
         status = told.not_restored(workspace, because=because, now=now)
         return ReportWorkspace(workspace=workspace, status=status) if status != workspace.status else None
-    if workspace.status.backup is None:
-        return FindFiles(workspace=workspace)
     job = RestoreJob(
         instance=machine.metadata.name,
         zone=instance.zone,
@@ -337,7 +362,7 @@ def _restore(
         claimed_at=claimed_at,
         pool=facts.name,
         backup=backup,
-        kept_id=workspace.status.backup.id,
+        kept_id=record.id,
         is_shared=machine.spec.slots > 1,
     )
     return Restore(workspace=workspace, job=job)

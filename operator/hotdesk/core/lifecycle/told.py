@@ -30,6 +30,8 @@ _WAKE = (
     "A heartbeat wakes it, or: kubectl annotate ws NAME --overwrite hotdesk.dev/wake-requested-at="
     "$(date -u +%Y-%m-%dT%H:%M:%SZ)."
 )
+_UNSTOPPABLE = "SpotCannotStop"
+_LATE = ("Idle", "NoCapacity")  # stops after which activity counts that was heard of too late
 _OTHERS = ("Idle", "BackedUp")
 
 
@@ -48,6 +50,7 @@ def running(workspace: Workspace, *, machine: Machine, pool: MachinePool, now: d
         url=url_of(workspace, machine=machine, slot=workspace.status.slot or 0, pool=pool),
         ready_at=now,
         stopped_at=None,
+        idle_since=None,
         next=stop_ahead(terms_of(workspace, pool), since=now),
     )
 
@@ -96,6 +99,23 @@ def unsure(workspace: Workspace, *, because: str, now: datetime) -> WorkspaceSta
     )
 
 
+def unstoppable(workspace: Workspace, *, pool: str, now: datetime) -> WorkspaceStatus:
+    """Return the status of a workspace whose machine should rest, and cannot."""
+    message = (
+        "It should be stopped, and runs on: EC2 stops no spot machine, and nothing keeps the files of one that is "
+        f"ended. Set spec.backup of MachinePool {pool} to EBSSnapshot or S3Archive."
+    )
+    return workspace.status.model_copy(
+        update={"conditions": _with(workspace, "Idle", "True", _UNSTOPPABLE, message, now=now), "next": None}
+    )
+
+
+def is_unstoppable(workspace: Workspace) -> bool:
+    """Tell whether its user was told so."""
+    idle = find_condition(workspace.status.conditions, "Idle")
+    return idle is not None and idle.reason == _UNSTOPPABLE
+
+
 def warned(workspace: Workspace, *, stop_at: datetime, reason: str, since: datetime, now: datetime) -> WorkspaceStatus:
     """Return the status that warns of a stop."""
     message = f"The machine is stopped at {stop_at:%Y-%m-%d %H:%M:%S} UTC: {reason}."
@@ -122,8 +142,17 @@ def stopping(workspace: Workspace, *, machine: Machine, now: datetime) -> Worksp
         url=None,
         ready_at=None,
         stopped_at=None if reason == "Interrupted" else workspace.status.stopped_at or (stop.at if stop else now),
+        idle_since=_decided_from(workspace) if reason in _LATE else None,
         next=None,
     )
+
+
+def _decided_from(workspace: Workspace) -> datetime | None:
+    """Return the last activity that a stop was decided from: that of its warning, which nothing made void."""
+    ahead = workspace.status.next
+    if ahead is not None and ahead.action == "Stop" and ahead.warned_at is not None:
+        return ahead.since
+    return workspace.status.idle_since
 
 
 def stopped(workspace: Workspace, *, machine: Machine, terms: Terms, now: datetime) -> WorkspaceStatus:

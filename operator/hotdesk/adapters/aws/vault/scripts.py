@@ -90,6 +90,10 @@ rm -f "$work/archive" "$work/part"
 cat "$work/result"
 """
 
+# Freezing the file system would be stronger, and would freeze SSM's agent with it: nobody could thaw it again. What was
+# written before is on the disk after `sync`, and the file system's journal makes whole what is written meanwhile.
+_FLUSH: Final = "sync || exit 1\n"
+
 _UNPACK: Final = """\
 [ -f "$work/done" ] && exit 0
 code=$(curl -sS -g -o "$work/archive" -w '%{http_code}' @URL@ 2>"$work/said") ||
@@ -196,6 +200,11 @@ def upload_parts(*, job: str, puts: Mapping[int, Put], part_size: int) -> str:
     """Return a script that sends these parts of the archive, counted from 0."""
     lines = [f"part {number} {put.words}" for number, put in sorted(puts.items())]
     return _script(_UPLOAD, job=job, PART=str(part_size // MEBIBYTE), PUTS="\n".join(lines))
+
+
+def flush(*, job: str) -> str:
+    """Return a script that brings what was written to the disk itself."""
+    return _script(_FLUSH, job=job)
 
 
 def unpack(*, job: str, url: str, sha256: str, folders: Sequence[str]) -> str:
