@@ -10,9 +10,9 @@ from typing import Any, Final, TypeVar
 
 from fakes.awsworld import World
 from fakes.fleet import Call, Held, Hold
+from hotdesk.adapters.aws.vault.folders import Place, folders_of, places_of
 from hotdesk.api.v1alpha1 import Backup
 from hotdesk.core.backups import BackupJob, BackupProgress, Kept, RestoreJob, RestoreProgress, Stage
-from hotdesk.core.encoding import folder_of
 from hotdesk.core.facts import Instance, InstanceState
 from hotdesk.ports import HotdeskError, Vault
 
@@ -137,7 +137,7 @@ class FakeVault:
             return BackupProgress(Stage.FAILED, refusal)
         key, now = _key_of_backup(job), self.world.clock.now()
         if key not in self._backups:
-            files = _chosen(self.disks[job.instance], job.backup.paths, owner=job.owner if job.is_shared else None)
+            files = _brought(self.disks[job.instance], [Place(folder, (folder,)) for folder in folders_of(job)])
             self._backups[key] = _Begun(now, files)
             return BackupProgress(Stage.RUNNING, f"a backup of {job.instance} has begun")
         begun = self._backups[key]
@@ -169,8 +169,8 @@ class FakeVault:
         if self._endings["restore"]:
             del self._restores[key]
             return RestoreProgress(Stage.FAILED, self._endings["restore"].popleft())
-        brought = _chosen(begun.files, job.backup.paths, owner=job.owner if job.is_shared else None)
-        self.disks[job.instance].update(brought)
+        places = places_of(job, namespace=saved.kept.namespace, workspace=saved.kept.workspace)
+        self.disks[job.instance].update(_brought(begun.files, places))
         begun.is_done = True
         self.restored.append(job)
         return RestoreProgress(Stage.DONE)
@@ -263,10 +263,15 @@ def _wrong_state(job: BackupJob, machine: Instance) -> str | None:
     return f"{job.instance} is {machine.state}; {job.backup.method} needs it {wanted}"
 
 
-def _chosen(files: Mapping[str, str], paths: Sequence[str], *, owner: str | None) -> Files:
-    """Return the files below the paths; with an owner only those of that owner's folders."""
-    folders = [path if owner is None else f"{path}/{folder_of(owner)}" for path in paths]
-    return {name: text for name, text in files.items() if any(name.startswith(f"{folder}/") for folder in folders)}
+def _brought(files: Mapping[str, str], places: Sequence[Place]) -> Files:
+    """Return the files of these places, under the names that they have there."""
+    brought: Files = {}
+    for place in places:
+        source = next((s for s in place.sources if any(name.startswith(f"/{s}/") for name in files)), None)
+        for name, text in files.items() if source is not None else ():
+            if name.startswith(f"/{source}/"):
+                brought[f"/{place.at}/{name.removeprefix(f'/{source}/')}"] = text
+    return brought
 
 
 def _key_of_backup(job: BackupJob) -> _Key:

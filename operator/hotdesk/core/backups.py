@@ -37,7 +37,7 @@ class BackupJob:
 
     It is the same job as long as instance, start, slot, workspace and `not_before` are the same: what was begun
     before `not_before`, or on an earlier start of the instance, does not count.
-    On a shared machine only the owner's folder in each of the paths is the workspace's (`core.encoding.folder_of`).
+    On a shared machine only its folder in each of the paths is the workspace's (`core.encoding.workspace_folder`).
     """
 
     instance: str
@@ -69,7 +69,7 @@ class RestoreJob:
     """Bring files back to one slot of one machine.
 
     It is the same job as long as instance, slot, workspace, `claimed_at` and `kept_id` are the same. To a shared
-    machine only the owner's folder in each of the paths is brought back.
+    machine only what the backup holds of its workspace, else of its owner, is brought back, into this one's folder.
     """
 
     instance: str

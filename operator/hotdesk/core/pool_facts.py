@@ -14,6 +14,7 @@ from hotdesk.core.life_book import LifeBook
 from hotdesk.core.names import Names
 from hotdesk.core.offers import Offers
 from hotdesk.core.orphans import Orphans
+from hotdesk.core.question_book import QuestionBook
 from hotdesk.core.queue import Ticket
 from hotdesk.core.quota import OwnerQuota, Rank
 from hotdesk.core.rest import is_moving
@@ -86,6 +87,7 @@ class PoolFacts:
     ended: dict[str, Stretch] = field(default_factory=dict)  # by key: time on machines' records that has ended
     accountable: Names = field(default_factory=Names)  # machines with time used that is not in the ledger yet
     life: LifeBook = field(default_factory=LifeBook)
+    questions: QuestionBook = field(default_factory=QuestionBook)
     quota: OwnerQuota = field(init=False)
     _stretches: dict[str, frozenset[str]] = field(default_factory=dict)  # by machine: keys of time it runs, or ran
     _shares: dict[str, Share] = field(default_factory=dict)
@@ -148,6 +150,8 @@ class PoolFacts:
             self._arrivals[uid] = _Arrival(self._arrived, int(workspace.metadata.resource_version))
         self.workspaces[uid] = workspace
         self.life.saw(workspace)
+        if workspace.status.machine is not None:
+            self.questions.doubt(workspace.status.machine)
         self._seat(known, workspace)
         self._settle(workspace)
 
@@ -311,6 +315,7 @@ class PoolFacts:
     def _weigh(self, name: str) -> None:
         """Bring standing, offers and sums of one instance up to date."""
         machine, member, instance = self.machines.get(name), self.members.get(name), self.instances.get(name)
+        self.questions.doubt(name)
         before = self.standings.pop(name, None)
         after = None
         if machine is not None:
