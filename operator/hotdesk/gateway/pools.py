@@ -8,7 +8,7 @@ from hotdesk.adapters.kube.reading import list_objects
 from hotdesk.adapters.kube.resources import PATIENCES
 from hotdesk.adapters.kube.session import KubeSession
 from hotdesk.api.v1alpha1.activity import PoolPatience
-from hotdesk.core.heartbeats import Heartbeats
+from hotdesk.core.heartbeats.recording import Heartbeats
 from hotdesk.ports import Clock, HotdeskError
 
 log = logging.getLogger(__name__)
