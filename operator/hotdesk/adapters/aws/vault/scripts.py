@@ -44,7 +44,7 @@ for folder in @FOLDERS@; do
 done
 [ $# -gt 0 ] || set -- --files-from /dev/null
 while :; do
-  tar -czf "$work/new" --anchored --exclude=@WORK@ "$@" 2>"$work/said"
+  tar -czf "$work/new" --no-unquote --anchored --exclude=@WORK@ "$@" 2>"$work/said"
   code=$?
   [ $code -eq 0 ] && break
   [ $code -eq 1 ] || fail "tar could not read everything: $(tail -n 3 "$work/said")"
@@ -111,7 +111,7 @@ has() {
 bring() {
   while [ $# -gt 0 ]; do
     if has "$1"; then
-      (umask 022; tar -xzpf "$work/archive" --transform "$3" "$1" 2>"$work/said") ||
+      (umask 022; tar -xzpf "$work/archive" --no-unquote --transform "$3" "$1" 2>"$work/said") ||
         fail "tar: $(tail -n 3 "$work/said")"
       return
     fi
@@ -124,7 +124,7 @@ for folder in @FOLDERS@; do
   has "$folder" && set -- "$@" "$folder"
 done
 if [ $# -gt 0 ]; then
-  (umask 022; tar -xzpf "$work/archive" "$@" 2>"$work/said") || fail "tar: $(tail -n 3 "$work/said")"
+  (umask 022; tar -xzpf "$work/archive" --no-unquote "$@" 2>"$work/said") || fail "tar: $(tail -n 3 "$work/said")"
 fi
 sync
 : >"$work/done"
@@ -165,7 +165,7 @@ bring() {
   while [ $# -gt 0 ]; do
     if [ -e "$from/$1" ]; then
       rm -f "$work/broken"
-      { tar -C "$from" -cf - --anchored --exclude=@WORK@ "$1" 2>"$work/said" || : >"$work/broken"; } |
+      { tar -C "$from" -cf - --no-unquote --anchored --exclude=@WORK@ "$1" 2>"$work/said" || : >"$work/broken"; } |
         (umask 022; tar -xpf - --transform "$3" 2>"$work/said2") ||
         fail "tar could not write: $(tail -n 3 "$work/said2")"
       [ ! -e "$work/broken" ] || fail "tar could not read: $(tail -n 3 "$work/said")"
@@ -186,7 +186,7 @@ for folder in @FOLDERS@; do
 done
 if [ $# -gt 0 ]; then
   rm -f "$work/broken"
-  { tar -C "$from" -cf - --anchored --exclude=@WORK@ "$@" 2>"$work/said" || : >"$work/broken"; } |
+  { tar -C "$from" -cf - --no-unquote --anchored --exclude=@WORK@ "$@" 2>"$work/said" || : >"$work/broken"; } |
     (umask 022; tar -xpf - 2>"$work/said2") || fail "tar could not write: $(tail -n 3 "$work/said2")"
   [ ! -e "$work/broken" ] || fail "tar could not read: $(tail -n 3 "$work/said")"
   sync
