@@ -11,6 +11,7 @@ from simworld.world import SimWorld
 
 DAY = 24 * 3600.0  # seconds
 _SETTLES_WITHIN = 3 * 3600.0
+_Deed = Callable[[], object]
 _OWNERS = ("ada", "bob", "eve")
 _LIFE = {"idleTimeout": "20m", "warnBefore": "2m", "retention": "40m"}
 _SNAPSHOT = {"method": "EBSSnapshot"}
@@ -18,7 +19,9 @@ _MOST = 6  # workspaces at once
 _BOTH_ACT_FOR = 150.0  # seconds
 _API = Weather(lost=0.02, answer_lost=0.03, refused=0.02, broken=0.02)
 """Nothing comes late: a claim counts from when it was sent, and the truth from when it arrived."""
-_AWS = Weather(quickest=0.02, slowest=0.2, slow=0.03, slow_up_to=2.0, lost=0.03, answer_lost=0.05, refused=0.03, broken=0.03)
+_AWS = Weather(
+    quickest=0.02, slowest=0.2, slow=0.03, slow_up_to=2.0, lost=0.03, answer_lost=0.05, refused=0.03, broken=0.03
+)
 
 
 class Day:
@@ -57,7 +60,7 @@ class Day:
     def _happen(self) -> None:
         random = self.world.timeline.random
         number = random.randrange(_MOST)
-        happen: list[Callable[[], object]] = [
+        happen: list[_Deed] = [
             self._come,
             self._come,
             lambda: self.people.beat(number),
