@@ -24,6 +24,7 @@ from hotdesk.api.v1alpha1 import (
 from hotdesk.api.wire import ObjectMeta
 from hotdesk.core.facts import Group, Instance, InstanceState, Member, Observation
 from hotdesk.core.pool_facts import PoolFacts
+from hotdesk.core.quota.owners import Rank
 
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
 GROUP = "desk"
@@ -77,6 +78,11 @@ def workspace(  # noqa: PLR0913  # the fields that tests are about
         spec=WorkspaceSpec(pool=pool, owner=owner, project=project, priority_class_name=priority_class_name),
         status=status or WorkspaceStatus(**told),
     )
+
+
+def rank(number: int) -> Rank:
+    """Return the place of a workspace that asks its owner's quota; the lower number comes first."""
+    return Rank(is_new=True, created_at=NOW, version=number, uid=f"uid-{number}")
 
 
 def bound(name: str = "demo", *, machine: str, slot: int = 0, **fields: Any) -> Workspace:

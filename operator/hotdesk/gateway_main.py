@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import signal
 import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -22,8 +21,8 @@ from hotdesk.adapters.kube.watch import Watch
 from hotdesk.adapters.logs import configure_logging
 from hotdesk.adapters.web import WebServer
 from hotdesk.api.wire import explain
-from hotdesk.core.heartbeat_tokens import BadKeys
-from hotdesk.core.heartbeats import Heartbeats
+from hotdesk.core.heartbeats.recording import Heartbeats
+from hotdesk.core.heartbeats.tokens import BadKeys
 from hotdesk.core.rates import Limits, Rate
 from hotdesk.gateway.keys import KeyFile, read_key_file
 from hotdesk.gateway.metrics import CONTENT_TYPE, GatewayMetrics
@@ -34,6 +33,7 @@ from hotdesk.gateway.server import GatewayServer
 from hotdesk.gateway.view import View
 from hotdesk.ports import Clock, HotdeskError
 from hotdesk.settings import GatewaySettings
+from hotdesk.stopping import first_of, stop_on_signals
 
 log = logging.getLogger(__name__)
 
@@ -118,7 +118,8 @@ async def opened(
 
 async def _serve(settings: GatewaySettings, connection: Connection, keys: KeyFile) -> None:
     """Take heartbeats until a signal comes; exit 1 if a part ends before."""
-    stop = _signalled()
+    stop = asyncio.Event()
+    stop_on_signals(stop)
     async with opened(settings, connection, keys, clock=SystemClock()) as gateway:
         ports = {"port": gateway.server.port, "metrics_port": gateway.watcher.port}
         log.info("taking heartbeats", extra=ports)
@@ -126,20 +127,11 @@ async def _serve(settings: GatewaySettings, connection: Connection, keys: KeyFil
 
 
 async def _until(stop: asyncio.Event, parts: Sequence[asyncio.Task[None]]) -> None:
-    waiting = asyncio.create_task(stop.wait())
-    await asyncio.wait((waiting, *parts), return_when=asyncio.FIRST_COMPLETED)
-    waiting.cancel()
+    await first_of(stop, *parts)
     if not stop.is_set():
         ended = [part.exception() for part in parts if part.done()]
         log.error("a part of the gateway ended by itself (%r); the process must be restarted", ended)
         sys.exit(1)
-
-
-def _signalled() -> asyncio.Event:
-    stop, loop = asyncio.Event(), asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    return stop
 
 
 def _limits(settings: GatewaySettings) -> Limits:

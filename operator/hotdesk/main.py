@@ -3,7 +3,6 @@
 import asyncio
 import gc
 import logging
-import signal
 import sys
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
@@ -14,30 +13,26 @@ import kopf
 import uvloop
 
 from hotdesk.actors.alone import Alone
-from hotdesk.actors.directory import Directory, resync_for_ever
+from hotdesk.actors.directory import Directory
 from hotdesk.actors.gate import LeaseGate, OpenGate
-from hotdesk.actors.membership import Membership
-from hotdesk.actors.sharing import Sharing
-from hotdesk.actors.world import World
+from hotdesk.actors.relisting import resync_for_ever
 from hotdesk.adapters.clock import SystemClock
 from hotdesk.adapters.kube.connection import Connection, NoCluster, find_connection, login_for_kopf
-from hotdesk.adapters.kube.leases import CONNECTIONS, KubeLeases, watch_leases
+from hotdesk.adapters.kube.leases import CONNECTIONS
 from hotdesk.adapters.kube.resources import MACHINES
 from hotdesk.adapters.kube.session import KubeSession
 from hotdesk.adapters.kube.watch import Watch
 from hotdesk.adapters.logs import configure_logging
 from hotdesk.adapters.metrics import CONTENT_TYPE, PrometheusMetrics
 from hotdesk.adapters.web import WebServer
-from hotdesk.api.lease import Lease
-from hotdesk.core.sharing import Terms
 from hotdesk.handlers import feed, kopf_settings
 from hotdesk.ports import HotdeskError
 from hotdesk.settings import Settings
-from hotdesk.wiring import make_world
+from hotdesk.stopping import first_of, stop_on_signals
+from hotdesk.wiring import TERMS, make_lease_watch, make_sharing, make_world
 
 log = logging.getLogger(__name__)
 
-_TERMS = Terms()
 _KEEP_WARM = timedelta(seconds=60)
 # Shorter than a try to renew a Lease: so the session itself finds out that its connections fell silent, and tries all.
 _LEASE_ANSWER_WITHIN = timedelta(seconds=0.75)
@@ -94,7 +89,7 @@ async def _operate(settings: Settings, connection: Connection) -> None:
     """Wire everything, catch up with what exists, then act until stopped. If a part ends by itself, so do we."""
     not_ready = _Readiness()
     metrics = PrometheusMetrics()
-    gate = LeaseGate(SystemClock(), deadline=_TERMS.deadline) if settings.share else OpenGate()
+    gate = LeaseGate(SystemClock(), deadline=TERMS.deadline) if settings.share else OpenGate()
     async with AsyncExitStack() as closing:
         server = await closing.enter_async_context(_web_server(settings, metrics, not_ready))
         session = await closing.enter_async_context(KubeSession(connection))
@@ -111,8 +106,8 @@ async def _operate(settings: Settings, connection: Connection) -> None:
                 KubeSession(connection, connections=CONNECTIONS, answer_within=_LEASE_ANSWER_WITHIN)
             )
             chores.append(asyncio.create_task(lease_session.keep_warm(every=_KEEP_WARM), name="keep leases warm"))
-            replica = sharing = _sharing(settings, directory, lease_session, world=world, gate=gate)
-            watch = _lease_watch(settings, connection, sharing)
+            replica = sharing = make_sharing(settings, directory, lease_session, world=world, gate=gate)
+            watch = make_lease_watch(settings, connection, sharing)
             chores.append(asyncio.create_task(watch.run(), name="watch leases"))
         not_ready.replica, not_ready.problem = replica, None
         gc.freeze()
@@ -128,7 +123,14 @@ async def _operate(settings: Settings, connection: Connection) -> None:
 async def _watch(connection: Connection, directory: Directory, replica: Replica, settings: Settings) -> None:
     """Act, and let kopf feed the directory, until a signal comes; exit 1 if either ends before."""
     stop, kopf_stop, ready, relisted = asyncio.Event(), asyncio.Event(), asyncio.Event(), asyncio.Event()
-    machines = Watch(connection, MACHINES, upsert=directory.upsert, delete=directory.delete, relisted=relisted.set)
+    machines = Watch(
+        connection,
+        MACHINES,
+        upsert=directory.upsert,
+        delete=directory.delete,
+        relisted=relisted.set,
+        knows=directory.knows,
+    )
     acting = asyncio.create_task(replica.run(), name="act")
     chores = [
         asyncio.create_task(machines.run(), name="watch machines"),
@@ -144,9 +146,9 @@ async def _watch(connection: Connection, directory: Directory, replica: Replica,
         ),
         name="kopf",
     )
-    await _first(ready, watching, acting)
-    _stop_on_signals(stop)  # after kopf has set its own handlers, which would outlive it
-    await _first(stop, watching, acting)
+    await first_of(ready, watching, acting)
+    stop_on_signals(stop)  # after kopf has set its own handlers, which would outlive it
+    await first_of(stop, watching, acting)
     is_told = stop.is_set()
     # The actors end first: kopf waits five seconds for tasks that began after it.
     await _stop(directory, replica, within=settings.drain_seconds)
@@ -160,26 +162,6 @@ async def _watch(connection: Connection, directory: Directory, replica: Replica,
         sys.exit(1)
 
 
-def _sharing(
-    settings: Settings, directory: Directory, session: KubeSession, *, world: World, gate: LeaseGate
-) -> Sharing:
-    leases = KubeLeases(session, namespace=settings.lease_namespace)
-    membership = Membership(
-        leases, replica=settings.replica, gate=gate, clock=world.clock, metrics=world.metrics, terms=_TERMS
-    )
-    return Sharing(directory, leases, membership, gate=gate, clock=world.clock, terms=_TERMS)
-
-
-def _lease_watch(settings: Settings, connection: Connection, sharing: Sharing) -> Watch[Lease]:
-    return watch_leases(
-        connection,
-        namespace=settings.lease_namespace,
-        upsert=sharing.upsert,
-        delete=sharing.delete,
-        relisted=sharing.relisted,
-    )
-
-
 def _registry(connection: Connection, directory: Directory, *, relisted: asyncio.Event) -> kopf.OperatorRegistry:
     registry = kopf.OperatorRegistry()
     feed.register(registry, directory, relisted=relisted)
@@ -189,19 +171,6 @@ def _registry(connection: Connection, directory: Directory, *, relisted: asyncio
         return login_for_kopf(connection)
 
     return registry
-
-
-async def _first(event: asyncio.Event, *parts: asyncio.Task[None]) -> None:
-    """Wait until the event is set or a part has ended."""
-    waiting = asyncio.create_task(event.wait())
-    await asyncio.wait((waiting, *parts), return_when=asyncio.FIRST_COMPLETED)
-    waiting.cancel()
-
-
-def _stop_on_signals(stop: asyncio.Event) -> None:
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
 
 
 async def _stop(directory: Directory, replica: Replica, *, within: float) -> None:

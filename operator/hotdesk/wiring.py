@@ -5,7 +5,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 
-from hotdesk.actors.gate import Gate
+from hotdesk.actors.directory import Directory
+from hotdesk.actors.gate import Gate, LeaseGate
+from hotdesk.actors.membership import Membership
+from hotdesk.actors.sharing import Sharing
 from hotdesk.actors.world import Pace, World
 from hotdesk.adapters.aws.fleets import AwsFleets
 from hotdesk.adapters.aws.ledger import make_ledger
@@ -15,16 +18,23 @@ from hotdesk.adapters.clock import SystemClock
 from hotdesk.adapters.kube.connection import Connection
 from hotdesk.adapters.kube.events import CONNECTIONS as EVENT_CONNECTIONS
 from hotdesk.adapters.kube.events import KubeEvents
+from hotdesk.adapters.kube.leases import KubeLeases, watch_leases
 from hotdesk.adapters.kube.secrets import KubeSecrets
 from hotdesk.adapters.kube.session import KubeSession
 from hotdesk.adapters.kube.store import KubeStore
+from hotdesk.adapters.kube.watch import Watch
 from hotdesk.adapters.metrics import PrometheusMetrics
 from hotdesk.adapters.notifier import ChannelNotifier
 from hotdesk.adapters.probe import NetworkProber
 from hotdesk.adapters.signals.network import NetworkSignals
 from hotdesk.adapters.signals.processors import Processors
 from hotdesk.adapters.webhook import Webhooks
+from hotdesk.api.lease import Lease
+from hotdesk.core.sharing import Terms
 from hotdesk.settings import Settings
+
+TERMS = Terms()
+"""The times of the Leases by which replicas share the pools."""
 
 
 @asynccontextmanager
@@ -71,6 +81,28 @@ async def make_world(
             delivering.cancel()
             for calls in (fleets, topics, ledger):
                 calls.close()
+
+
+def make_sharing(
+    settings: Settings, directory: Directory, session: KubeSession, *, world: World, gate: LeaseGate
+) -> Sharing:
+    """Make what shares the pools with other replicas, by Leases that it reads and writes through its own session."""
+    leases = KubeLeases(session, namespace=settings.lease_namespace)
+    membership = Membership(
+        leases, replica=settings.replica, gate=gate, clock=world.clock, metrics=world.metrics, terms=TERMS
+    )
+    return Sharing(directory, leases, membership, gate=gate, clock=world.clock, terms=TERMS)
+
+
+def make_lease_watch(settings: Settings, connection: Connection, sharing: Sharing) -> Watch[Lease]:
+    """Make the watch that tells it what other replicas do."""
+    return watch_leases(
+        connection,
+        namespace=settings.lease_namespace,
+        upsert=sharing.upsert,
+        delete=sharing.delete,
+        relisted=sharing.relisted,
+    )
 
 
 def _pace(settings: Settings) -> Pace:

@@ -23,7 +23,7 @@ import uvloop
 import yaml
 
 from bench.beating import Client, HttpClient, WebSocketClient
-from hotdesk.core.heartbeat_tokens import sign
+from hotdesk.core.heartbeats.tokens import sign
 
 _KEY = "the-key-of-the-bench-0123456789abcdef"
 _NAMESPACE = "bench"

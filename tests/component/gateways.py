@@ -11,7 +11,7 @@ from typing import Any
 import aiohttp
 
 from fakes.apiserver.server import FakeApiServer
-from hotdesk.core.heartbeat_tokens import sign
+from hotdesk.core.heartbeats.tokens import sign
 from hotdesk.gateway.keys import KeyFile
 from hotdesk.gateway_main import Gateway, opened
 from hotdesk.settings import GatewaySettings

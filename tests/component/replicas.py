@@ -13,6 +13,7 @@ from hotdesk.adapters.kube.session import KubeSession
 from hotdesk.core.sharing import Terms
 
 NAMESPACE = "default"
+POOLS = ("pool", "second", "third", "fourth")
 TERMS = Terms(
     lease=timedelta(seconds=1.5),
     deadline=timedelta(seconds=1),
@@ -76,6 +77,20 @@ async def replica(desk: Desk, name: str) -> Replica:
     await made.start()
     await desk.until(lambda: made.sharing.trouble is None, what=f"{name} has joined")
     return made
+
+
+async def with_idle_machines(desk: Desk) -> Replica:
+    """Start one replica with a pool, and return it when the pool has its two idle machines."""
+    desk.add_pool()
+    made = await replica(desk, "a")
+    await desk.until_idle(2)
+    return made
+
+
+def add_pools(desk: Desk) -> None:
+    """Add four pools, each with a group of its own and one idle machine."""
+    for name in POOLS:
+        desk.add_pool(name, group="desk" if name == "pool" else name, idle=1)
 
 
 async def until_shared(desk: Desk, *replicas: Replica, pools: Iterable[str]) -> None:

@@ -247,3 +247,23 @@ async def test_a_pool_of_which_only_its_actor_knows_that_it_is_gone_is_removed_w
     directory._retire("other")
     directory.delete(desk.pool("other"))
     assert "other" not in directory._pools
+
+
+@at_a_desk()
+async def test_the_echo_of_an_own_write_is_known_and_what_others_change_is_not(desk: Desk):
+    desk.add_pool()
+    operator = await desk.operator()
+    await desk.until_idle(2)
+    desk.ask("demo")
+    await desk.until_bound("demo")
+    machine = desk.claimed()["demo"]
+    await desk.until_secured(machine)
+    await desk.until(lambda: not desk.is_busy(), what="every answer is taken in")
+    for kind, name, namespace in (("workspaces", "demo", "team"), ("machines", machine, "")):
+        stored = desk.server.get(kind, name, namespace=namespace)
+        assert stored is not None
+        assert operator.directory.knows(stored)
+        later = str(int(stored["metadata"]["resourceVersion"]) + 1)
+        assert not operator.directory.knows({**stored, "metadata": {**stored["metadata"], "resourceVersion": later}})
+        assert not operator.directory.knows({**stored, "metadata": {**stored["metadata"], "uid": "another"}})
+    assert not operator.directory.knows({"metadata": {"name": "demo"}})

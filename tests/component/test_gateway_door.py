@@ -7,7 +7,7 @@ import aiohttp
 import pytest
 
 from component.gateways import KEY, TEAM, Hall, in_hall, until, wire
-from hotdesk.core.heartbeat_tokens import sign
+from hotdesk.core.heartbeats.tokens import sign
 
 
 @in_hall

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from component.gateways import KEY, START, TEAM, Hall, in_hall, until, wire
 from fakes.apiserver.faults import Trouble
-from hotdesk.core.heartbeat_tokens import sign
+from hotdesk.core.heartbeats.tokens import sign
 
 INTERVAL = 360
 DAY = timedelta(days=1)

@@ -1,32 +1,22 @@
-"""Several operators share the pools by Leases: who acts, who takes over, and who falls silent."""
+"""Several operators share the pools by Leases: who acts, who hands over, and who takes over."""
 
 import asyncio
 
-import pytest
-
 from component.desk import Desk, at_a_desk
-from component.replicas import Replica, leases, owner_of, replica, taken, until_shared
-from fakes.apiserver.faults import Gate, Trouble
+from component.replicas import (
+    POOLS,
+    Replica,
+    add_pools,
+    leases,
+    owner_of,
+    replica,
+    taken,
+    until_shared,
+    with_idle_machines,
+)
+from fakes.apiserver.faults import Trouble
 from hotdesk.actors.membership import Usurped
-from hotdesk.adapters.kube.store import KubeStore
 from hotdesk.api.v1alpha1 import CapacityCall
-from hotdesk.ports import Fenced
-
-POOLS = ("pool", "second", "third", "fourth")
-
-
-def add_pools(desk: Desk) -> None:
-    for name in POOLS:
-        desk.add_pool(name, group="desk" if name == "pool" else name, idle=1)
-
-
-def hold_renewals(desk: Desk, one: Replica) -> Gate:
-    """Let none of a replica's renewals through until the gate opens."""
-    return desk.inject(Trouble.HOLD, "patch", "leases", name=f"replica-{one.name}", count=10_000)
-
-
-async def until_silent(desk: Desk, one: Replica) -> None:
-    await desk.until(lambda: not one.gate.is_open, what=f"{one.name} has fallen silent")
 
 
 @at_a_desk()
@@ -74,9 +64,7 @@ async def test_only_the_owner_looks_at_aws_and_shows_the_gauges_of_a_pool(desk: 
 
 @at_a_desk()
 async def test_one_that_leaves_hands_over_what_it_has_when_its_writes_have_ended(desk: Desk):
-    desk.add_pool()
-    first = await replica(desk, "a")
-    await desk.until_idle(2)
+    first = await with_idle_machines(desk)
     second = await replica(desk, "b")
     publishing = desk.inject(Trouble.HOLD, "patch", "workspaces/status")
     desk.ask("demo")
@@ -95,9 +83,7 @@ async def test_one_that_leaves_hands_over_what_it_has_when_its_writes_have_ended
 
 @at_a_desk()
 async def test_one_that_was_deposed_before_it_knew_ends_in_good_order_all_the_same(desk: Desk):
-    desk.add_pool()
-    first = await replica(desk, "a")
-    await desk.until_idle(2)
+    first = await with_idle_machines(desk)
     publishing = desk.inject(Trouble.HOLD_ANSWER, "patch", "workspaces/status")
     desk.ask("demo")
     await publishing.arrived()
@@ -130,9 +116,7 @@ async def test_nobody_waits_for_a_probe_to_hand_over(desk: Desk):
 
 @at_a_desk()
 async def test_of_a_pool_that_was_let_go_only_the_objects_are_remembered(desk: Desk):
-    desk.add_pool()
-    first = await replica(desk, "a")
-    await desk.until_idle(2)
+    first = await with_idle_machines(desk)
     await desk.until(lambda: b'hotdesk_pool_count{pool="pool"' in first.metrics.render(), what="it is measured")
     actor = first.directory._actors["pool"]
     effects = actor._effects
@@ -150,9 +134,7 @@ async def test_of_a_pool_that_was_let_go_only_the_objects_are_remembered(desk: D
 
 @at_a_desk()
 async def test_a_look_that_was_under_way_when_a_pool_was_let_go_is_not_taken_in(desk: Desk):
-    desk.add_pool()
-    first = await replica(desk, "a")
-    await desk.until_idle(2)
+    first = await with_idle_machines(desk)
     look, looking, go_on = desk.fleet.describe_groups, asyncio.Event(), asyncio.Event()
 
     async def slow(names: set[str]) -> object:
@@ -201,9 +183,7 @@ async def test_one_started_again_under_its_name_goes_on_with_what_it_had(desk: D
 
 @at_a_desk()
 async def test_of_two_processes_with_one_name_the_earlier_ends(desk: Desk):
-    desk.add_pool()
-    first = await replica(desk, "a")
-    await desk.until_idle(2)
+    first = await with_idle_machines(desk)
     second = await replica(desk, "a")
     await desk.until(first.acting.done, what="the first gives up")
     assert isinstance(first.acting.exception(), Usurped)
@@ -213,78 +193,6 @@ async def test_of_two_processes_with_one_name_the_earlier_ends(desk: Desk):
     await desk.until_bound("demo")
     assert len(first.writes) == sent
     assert second.directory.taken == {"pool"}
-
-
-@at_a_desk()
-async def test_one_that_cannot_renew_falls_silent_before_it_is_taken_for_dead(desk: Desk):
-    desk.add_pool()
-    first = await replica(desk, "a")
-    await desk.until_idle(2)
-    held = hold_renewals(desk, first)
-    await until_silent(desk, first)
-    sent = len(first.writes)
-    desk.ask("demo")
-    assert leases(desk)["replica-a"], "nobody has taken it for dead yet"
-    second = await replica(desk, "b")
-    await desk.until_bound("demo")
-    assert len(first.writes) == sent
-    assert second.directory.taken == {"pool"}
-    held.open()
-    desk.server.forget_faults()
-    await desk.until(lambda: first.gate.is_open, what="the first has joined anew")
-    assert not first.directory.taken
-    assert taken(first, second) == ["pool"]
-
-
-@at_a_desk()
-async def test_one_that_is_silent_does_not_even_plan(desk: Desk):
-    desk.add_pool()
-    first = await replica(desk, "a")
-    await desk.until_idle(2)
-    hold_renewals(desk, first)
-    await until_silent(desk, first)
-    begun = []
-    first.directory._actors["pool"]._effects.start = begun.append
-    desk.ask("demo")
-    await desk.looked()
-    assert not begun
-
-
-@at_a_desk()
-async def test_one_that_was_deposed_joins_anew_only_when_its_work_has_ended(desk: Desk):
-    desk.add_pool()
-    first = await replica(desk, "a")
-    await desk.until_idle(2)
-    claiming = desk.inject(Trouble.HOLD_ANSWER, "patch", "machines")
-    desk.ask("demo")
-    await claiming.arrived()
-    held = hold_renewals(desk, first)
-    await until_silent(desk, first)
-    await replica(desk, "b")
-    await desk.until_bound("demo")
-    sent = len(first.writes)
-    held.open()
-    desk.server.forget_faults()
-    await desk.until(lambda: not first.directory.taken, what="it lets go of everything")
-    await desk.looked()
-    assert "replica-a" not in leases(desk), "its claim is still under way"
-    claiming.open()
-    await desk.until(lambda: "replica-a" in leases(desk), what="it has joined anew")
-    assert first.writes[sent:] == ["patch machines"], "which was sent before, and answered only now"
-
-
-@at_a_desk()
-async def test_a_renewal_whose_answer_was_lost_counts_for_nothing_and_harms_nothing(desk: Desk):
-    desk.add_pool()
-    first = await replica(desk, "a")
-    await desk.until_idle(2)
-    desk.server.inject(Trouble.LOSE_ANSWER, verb="patch", resource="leases", name="replica-a", count=2)
-    sent = len(desk.server.writes("leases"))
-    await desk.until(lambda: len(desk.server.writes("leases")) > sent + 4, what="it is renewed again")
-    desk.ask("demo")
-    await desk.until_bound("demo")
-    assert first.directory.taken == {"pool"}
-    assert not first.acting.done()
 
 
 @at_a_desk()
@@ -303,63 +211,8 @@ async def test_without_rights_on_leases_it_says_so_and_acts_when_it_has_them(des
 
 
 @at_a_desk()
-async def test_one_that_was_silent_and_was_not_taken_for_dead_goes_on(desk: Desk):
-    desk.add_pool()
-    first = await replica(desk, "a")
-    await desk.until_idle(2)
-    held = hold_renewals(desk, first)
-    await until_silent(desk, first)
-    desk.ask("demo")
-    await desk.looked()
-    assert desk.workspace("demo").status.machine is None
-    held.open()
-    desk.server.forget_faults()
-    await desk.until_bound("demo")
-    assert first.directory.taken == {"pool"}
-
-
-@at_a_desk()
-async def test_while_the_api_server_is_away_nobody_is_taken_for_dead(desk: Desk):
-    add_pools(desk)
-    both = [await replica(desk, "a"), await replica(desk, "b")]
-    await until_shared(desk, *both, pools=POOLS)
-    before = leases(desk)
-    await desk.server.stop()
-    for one in both:
-        await until_silent(desk, one)
-    await asyncio.sleep(1)  # longer than a Lease lasts without its replica
-    await desk.server.start()
-    for one in both:
-        await desk.until(lambda one=one: one.gate.is_open, what=f"{one.name} acts again")
-    await until_shared(desk, *both, pools=POOLS)
-    assert leases(desk) == before
-
-
-@at_a_desk()
-async def test_work_that_was_under_way_sends_nothing_once_the_gate_is_shut(desk: Desk):
-    desk.add_pool()
-    first = await replica(desk, "a")
-    await desk.until_idle(2)
-    claiming = desk.inject(Trouble.HOLD_ANSWER, "patch", "machines")
-    desk.ask("demo")
-    await claiming.arrived()
-    held = hold_renewals(desk, first)
-    await until_silent(desk, first)
-    sent = len(first.writes)
-    claiming.open()  # its next step would be to publish
-    await desk.until(lambda: not first.directory.busy, what="the work has ended")
-    assert first.writes[sent:] == ["patch machines"], "which was sent before, and answered only now"
-    assert desk.workspace("demo").status.machine is None
-    held.open()
-    desk.server.forget_faults()
-    await desk.until_bound("demo")
-
-
-@at_a_desk()
 async def test_a_pool_that_a_person_takes_away_is_let_go(desk: Desk):
-    desk.add_pool()
-    first = await replica(desk, "a")
-    await desk.until_idle(2)
+    first = await with_idle_machines(desk)
     desk.server.patch("leases", "pool-pool", {"spec": {"holderIdentity": "somebody"}}, namespace="default")
     holder = first.membership.identity
     await desk.until(lambda: leases(desk)["pool-pool"] == holder, what="somebody has no Lease: it is taken again")
@@ -412,44 +265,3 @@ async def test_who_takes_over_may_raise_capacity_at_once(desk: Desk):
     assert desk.pool().status.capacity_call is None
     desk.server.patch("machinepools", "pool", {"spec": {"buffer": {"idle": 3}}})
     await desk.until_idle(3)
-
-
-@pytest.mark.parametrize("late", range(3))
-def test_a_takeover_in_the_middle_of_a_burst_serves_everybody(late: int):
-    @at_a_desk()
-    async def scenario(desk: Desk) -> None:
-        desk.add_pool(idle=4, maxMachines=12)
-        first, second = await replica(desk, "a"), await replica(desk, "b")
-        await desk.until_idle(4)
-        owner = owner_of("pool", first, second)
-        held = hold_renewals(desk, owner)
-        names = [f"w{number}" for number in range(8)]
-        for name in names:
-            desk.ask(name)
-            await asyncio.sleep(0.1 * late)
-        await desk.until_bound(*names)
-        held.open()
-        desk.server.forget_faults()
-        await desk.until(lambda: first.gate.is_open and second.gate.is_open, what="both take part")
-        desk.leave(*names[:4])
-        await desk.until(lambda: desk.claimed().keys() == set(names[4:]), what="four are released")
-        await desk.until_idle(4)
-        assert taken(first, second) == ["pool"]
-
-    scenario()
-
-
-@at_a_desk()
-async def test_nothing_is_written_to_the_api_server_past_a_gate_that_is_shut(desk: Desk):
-    desk.add_pool()
-    operator = await replica(desk, "a")
-    await desk.until_idle(2)
-    store = KubeStore(operator._session, gate=operator.gate.check)
-    operator.gate.shut()
-    machine = desk.machine(desk.idle()[0])
-    before = len(desk.server.writes("machines"))
-    with pytest.raises(Fenced):
-        await store.patch_machine(machine, claims=())
-    with pytest.raises(Fenced):
-        await store.delete_machine(machine)
-    assert len(desk.server.writes("machines")) == before

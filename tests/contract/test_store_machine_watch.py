@@ -19,6 +19,7 @@ class Audience:
     """What the watch has told so far; whoever waits is woken by each piece of news."""
 
     told: list[tuple[str, str, int]] = field(default_factory=list)  # what, machine, claims
+    known: set[str] = field(default_factory=set)  # machines whose changes came in another way
     relists: int = 0
     news: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -48,7 +49,12 @@ class Audience:
 async def watching(world: World) -> AsyncIterator[Audience]:
     audience = Audience()
     watch = Watch(
-        world.connection, MACHINES, upsert=audience.upsert, delete=audience.delete, relisted=audience.relisted
+        world.connection,
+        MACHINES,
+        upsert=audience.upsert,
+        delete=audience.delete,
+        relisted=audience.relisted,
+        knows=lambda body: body["metadata"]["name"] in audience.known,
     )
     task = asyncio.create_task(watch.run())
     try:
@@ -71,6 +77,19 @@ class MachineWatchContract:
             released = await world.store.patch_machine(claimed, claims=[])
             await world.store.delete_machine(released)
             await audience.until_told("delete", name)
+
+    @in_world
+    async def test_the_echo_of_what_is_known_is_not_told(self, world: World):
+        async with watching(world) as audience:
+            machine = await world.create_machine()
+            name = machine.metadata.name
+            await audience.until_told("upsert", name)
+            audience.known.add(name)
+            claimed = await world.store.patch_machine(machine, claims=[claim()])
+            released = await world.store.patch_machine(claimed, claims=[])
+            await world.store.delete_machine(released)
+            await audience.until_told("delete", name)
+            assert audience.told == [("upsert", name, 0), ("delete", name, 0)]
 
 
 class TestOnTheFake(MachineWatchContract):

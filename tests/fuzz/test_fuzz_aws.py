@@ -20,7 +20,7 @@ from hotdesk.adapters.aws import answers, convert, lean_xml
 from hotdesk.adapters.aws.fleet import AwsFleet
 from hotdesk.adapters.aws.lean_xml import Fields
 from hotdesk.core.facts import Group, Instance, InstanceState
-from hotdesk.core.group import inspect
+from hotdesk.core.group.setup import inspect
 from hotdesk.core.standing import is_safe_member
 from hotdesk.ports import Denied, HotdeskError, NotFound, Refused, Throttled, Unanswered
 

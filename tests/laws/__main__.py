@@ -1,4 +1,4 @@
-"""The soak: both law machines by turns on random seeds. `python -m laws [--minutes N] [--of claims|life] [--seed S]`."""
+"""The soak: both law machines by turns, on random seeds. `python -m laws [--minutes N] [--of NAME] [--seed S]`."""
 
 import argparse
 import os

@@ -12,8 +12,9 @@ from hotdesk.actors.gate import LeaseGate
 from hotdesk.adapters.aws.fleet import AwsFleet
 from hotdesk.adapters.kube.store import KubeStore
 from hotdesk.adapters.kube.writing import Writer
-from hotdesk.core import capacity, queue, seating, securing
+from hotdesk.core import queue, seating
 from hotdesk.core.actions import PublishFound
+from hotdesk.core.group import capacity, securing
 from hotdesk.ports import Conflict, HotdeskError
 
 _patch_object = Writer.patch

@@ -15,10 +15,11 @@ from hotdesk.actors.resting import Resting
 from hotdesk.adapters.aws import ledger
 from hotdesk.adapters.aws.ledger_records import key_of
 from hotdesk.api.v1alpha1 import Reap, Saved, Stop
-from hotdesk.core import pool_facts, proofs
+from hotdesk.core import proofs
 from hotdesk.core.actions import ArchiveMachine, Restore, WakeMachine
 from hotdesk.core.backups import Kept, Stage
-from hotdesk.core.lifecycle import phases, power
+from hotdesk.core.lifecycle import archiving, phases, power
+from hotdesk.core.pool_facts import weighing
 from hotdesk.core.quota import OwnerQuota
 from hotdesk.core.standing import Standing
 from hotdesk.core.terms import wants_machine
@@ -62,7 +63,7 @@ async def _believed(self: Keeping, action: Any) -> bool:
 
 
 def _proof_of(wrong: Any) -> tuple[Place, ...]:
-    return (proofs, "proof_of", wrong), (phases, "proof_of", wrong)
+    return ((proofs, "proof_of", wrong),)
 
 
 def _anything(machine: Any, _instance: Any, owed: Any) -> Any:
@@ -92,7 +93,7 @@ async def _stopped_unseen(self: Resting, action: Any) -> bool:
     return await self._swap(action.machine, {"stop": stop}, "machine is to rest")
 
 
-_follow = phases._follow
+_follow = phases.follow
 _plan_power = power.plan_power
 
 
@@ -112,7 +113,7 @@ def _members_stopped(facts: Any, **more: Any) -> Any:
         facts.members = members
 
 
-_standing_of = pool_facts.standing_of
+_standing_of = weighing.standing_of
 
 
 def _reaping_at_once(machine: Any, **more: Any) -> Standing:
@@ -125,7 +126,7 @@ async def _ended_unasked(self: Changes, action: Any) -> None:
         await self.fleet.terminate_instance(id=action.name)
 
 
-_at_rest = phases._at_rest
+_at_rest = phases.at_rest
 
 
 def _woken_early(facts: Any, workspace: Any, machine: Any, instance: Any, *, now: Any) -> Any:
@@ -137,7 +138,7 @@ def _woken_early(facts: Any, workspace: Any, machine: Any, instance: Any, *, now
 def _restored_again(facts: Any, workspace: Any, machine: Any, instance: Any, *, now: Any) -> Any:
     if workspace.status.restored is None:
         return _follow(facts, workspace, machine, instance, now=now)
-    action = phases._restore(facts, workspace, machine, instance, now=now)
+    action = phases.restore(facts, workspace, machine, instance, now=now)
     if isinstance(action, Restore):
         minute = now.astimezone(UTC).replace(second=0, microsecond=0)
         return replace(action, job=replace(action.job, claimed_at=minute))
@@ -185,19 +186,19 @@ LIFE_BUGS = (
     LifeBug("stops without a last look", ((Resting, "_stop", _stopped_unseen),)),
     LifeBug(
         "stops a member of the group",
-        ((phases, "_follow", _member_forgotten), (power, "plan_power", _members_stopped)),
+        ((phases, "follow", _member_forgotten), (power, "plan_power", _members_stopped)),
     ),
     LifeBug(
         "ends a machine that owes a backup",
-        ((pool_facts, "standing_of", _reaping_at_once), (Changes, "terminate", _ended_unasked)),
+        ((weighing, "standing_of", _reaping_at_once), (Changes, "terminate", _ended_unasked)),
     ),
-    LifeBug("wakes a machine that is still being stopped", ((phases, "_at_rest", _woken_early),)),
-    LifeBug("restores again over what was worked since", ((phases, "_follow", _restored_again),)),
+    LifeBug("wakes a machine that is still being stopped", ((phases, "at_rest", _woken_early),)),
+    LifeBug("restores again over what was worked since", ((phases, "follow", _restored_again),)),
     LifeBug(
         "archives a machine when one of its workspaces is saved",
         (
-            (phases, "_may_go", _true),
-            (phases, "_archive", _archived_for_one),
+            (archiving, "_may_go", _true),
+            (phases, "archive", _archived_for_one),
             (Resting, "_archive", _archived_unseen),
         ),
     ),

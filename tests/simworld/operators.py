@@ -11,9 +11,10 @@ import orjson
 from fakes.apiserver.errors import ApiError
 from fakes.apiserver.storage import Json  # noqa: TC001  # a plain alias
 from hotdesk.actors.alone import Alone
-from hotdesk.actors.directory import Directory, resync_for_ever
+from hotdesk.actors.directory import Directory
 from hotdesk.actors.gate import LeaseGate, OpenGate
 from hotdesk.actors.membership import Membership
+from hotdesk.actors.relisting import resync_for_ever
 from hotdesk.actors.sharing import Sharing
 from hotdesk.actors.world import Pace, World
 from hotdesk.adapters.kube.leases import KubeLeases, watch_leases

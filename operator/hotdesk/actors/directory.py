@@ -4,18 +4,17 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from hotdesk.actors.lookouts import Lookouts
 from hotdesk.actors.pool_actor import PoolActor
 from hotdesk.actors.world import World
 from hotdesk.api.v1alpha1 import Machine, MachinePool, Workspace
-from hotdesk.core.eligibility import Priorities, Surroundings
-from hotdesk.ports import HotdeskError
+from hotdesk.core.eligibility import Surroundings
+from hotdesk.core.rivals import rivals_of
 
 log = logging.getLogger(__name__)
 
-T = TypeVar("T")
 Thing = TypeVar("Thing", Workspace, Machine, MachinePool)
 
 
@@ -48,6 +47,21 @@ class Directory:
             case MachinePool():
                 self._upsert_pool(thing)
 
+    def knows(self, body: Mapping[str, Any]) -> bool:
+        """Tell whether a workspace or machine, as stored, came in before in this state or a later one.
+
+        Most changes are our own, and their answers come in before the watch echoes them: an echo is worth no reading.
+        """
+        match body:
+            case {
+                "metadata": {"uid": str(uid), "name": str(name), "resourceVersion": str(version)},
+                "spec": {"pool": pool},
+            }:
+                actor = self._actors.get(pool)
+                return actor is not None and actor.facts.knows(uid=uid, name=name, version=version)
+            case _:
+                return False
+
     def delete(self, thing: Workspace | Machine | MachinePool) -> None:
         """Take in that an object is gone."""
         match thing:
@@ -60,14 +74,11 @@ class Directory:
 
     def set_namespace(self, name: str, labels: Mapping[str, str] | None) -> None:
         """Take in a namespace's labels; None when it is gone."""
-        self._surround(namespaces=_with(self._surroundings.namespaces, name, labels))
+        self._surround(self._surroundings.with_namespace(name, labels))
 
     def set_priority(self, name: str, value: int | None, *, is_default: bool = False) -> None:
         """Take in a PriorityClass's value; None when it is gone."""
-        known = self._surroundings.priorities
-        values = _with(known.values, name, value)
-        default = value if is_default and value is not None else known.default
-        self._surround(priorities=Priorities(values=values, default=default))
+        self._surround(self._surroundings.with_priority(name, value, is_default=is_default))
 
     async def resync(self) -> None:
         """List everything and compare: what a watch stream missed comes in, and what it never saw vanish goes.
@@ -77,7 +88,7 @@ class Directory:
         known = {(kind, key) for kind, keys in self._known().items() for key in keys}
         store = self._world.store
         namespaces, priorities = await store.list_namespace_labels(), await store.list_priorities()
-        self._surround(namespaces=namespaces, priorities=priorities)
+        self._surround(replace(self._surroundings, namespaces=namespaces, priorities=priorities))
         actors = self._actors.values()
         held = {made.metadata.uid: made for actor in actors for made in actor.facts.machines.values()}
         served = {uid: workspace for actor in actors for uid, workspace in actor.facts.workspaces.items()}
@@ -216,16 +227,10 @@ class Directory:
 
     def _find_rivals(self) -> None:
         """Tell every pool whether an older one manages its group: the older one goes on, the later one is stopped."""
-        owners: dict[tuple[str, str], MachinePool] = {}
-        for pool in sorted(self._pools.values(), key=_age):
-            owners.setdefault(_group_of(pool), pool)
-        for name, pool in self._pools.items():
-            owner = owners[_group_of(pool)].metadata.name
-            rival = owner if owner != name else None
+        for name, rival in rivals_of(self._pools.values()).items():
             self._actors[name].set_surroundings(replace(self._surroundings, rival=rival))
 
-    def _surround(self, **changes: object) -> None:
-        surroundings = replace(self._surroundings, **changes)  # type: ignore[arg-type]  # the callers name its fields
+    def _surround(self, surroundings: Surroundings) -> None:
         if surroundings == self._surroundings:
             return
         self._surroundings = surroundings
@@ -249,36 +254,3 @@ class Directory:
                 self._remove_machine(key)
             case _:
                 self._remove_workspace(key)
-
-
-async def resync_for_ever(directory: Directory, *, every: float, wanted: asyncio.Event) -> None:
-    """Compare with a full list every so many seconds, and soon after `wanted` is set."""
-    while True:
-        try:
-            async with asyncio.timeout(every):
-                await wanted.wait()
-        except TimeoutError:
-            pass
-        wanted.clear()
-        try:
-            await directory.resync()
-        except HotdeskError as error:
-            log.warning("cannot list: %s", error)
-        except Exception:
-            log.exception("comparing failed")
-
-
-def _age(pool: MachinePool) -> tuple[str, str]:
-    created = pool.metadata.creation_timestamp
-    return created.isoformat() if created is not None else "", pool.metadata.name
-
-
-def _group_of(pool: MachinePool) -> tuple[str, str]:
-    return pool.spec.aws.region, pool.spec.aws.auto_scaling_group_name
-
-
-def _with(known: Mapping[str, T], name: str, value: T | None) -> dict[str, T]:
-    changed = {key: kept for key, kept in known.items() if key != name}
-    if value is not None:
-        changed[name] = value
-    return changed

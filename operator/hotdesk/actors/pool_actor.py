@@ -14,15 +14,15 @@ from hotdesk.api.v1alpha1 import CapacityCall, Machine, MachinePool, Workspace
 from hotdesk.core import planner, seating
 from hotdesk.core.actions import ReportPool
 from hotdesk.core.announcements import Announcement
-from hotdesk.core.buffer import schedule_fault
-from hotdesk.core.capacity import Rise
 from hotdesk.core.eligibility import Surroundings
 from hotdesk.core.evidence import Evidence, Question
 from hotdesk.core.facts import Group, Instance, Observation
+from hotdesk.core.group.buffer import schedule_fault
+from hotdesk.core.group.capacity import Rise
+from hotdesk.core.group.securing import claimed_at
 from hotdesk.core.lifecycle.asking import plan_questions
 from hotdesk.core.planner import Memory
 from hotdesk.core.pool_facts import PoolFacts
-from hotdesk.core.securing import claimed_at
 from hotdesk.core.standing import Standing, is_running
 from hotdesk.core.terms import wants_machine
 from hotdesk.ports import HotdeskError, NotFound
@@ -30,7 +30,7 @@ from hotdesk.ports import HotdeskError, NotFound
 log = logging.getLogger(__name__)
 
 _IN_MOTION = (Standing.REAPING, Standing.LEAVING, Standing.UNSEEN)
-_UPKEEP_SHARE = 0.1  # of the loop's time at most, however large the pool is
+_UPKEEP_SHARE = 0.05  # of the loop's time at most, however large the pool is
 _AT_REST = timedelta(seconds=5)  # between passes without news: schedules and ageing move by themselves
 
 

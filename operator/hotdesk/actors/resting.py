@@ -18,8 +18,8 @@ from hotdesk.core.actions import (
     StopMachine,
     WakeMachine,
 )
+from hotdesk.core.lifecycle.following import verdict_on
 from hotdesk.core.lifecycle.idleness import Due
-from hotdesk.core.lifecycle.phases import verdict_on
 from hotdesk.core.pool_facts import PoolFacts
 from hotdesk.core.terms import wants_machine
 from hotdesk.core.usage import interval_of, usage_after

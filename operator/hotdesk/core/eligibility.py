@@ -1,9 +1,12 @@
 """Whether a workspace may be served at all, and the sentence that says why not."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 from hotdesk.api.v1alpha1 import MachinePool, Workspace
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +39,16 @@ class Surroundings:
     priorities: Priorities = field(default_factory=Priorities)
     rival: str | None = None  # an older pool that manages the same group
     schedule_fault: str | None = None
+
+    def with_namespace(self, name: str, labels: Mapping[str, str] | None) -> "Surroundings":
+        """Return them with a namespace's labels; None when it is gone."""
+        return replace(self, namespaces=_with(self.namespaces, name, labels))
+
+    def with_priority(self, name: str, value: int | None, *, is_default: bool) -> "Surroundings":
+        """Return them with a PriorityClass's value; None when it is gone."""
+        known = self.priorities
+        default = value if is_default and value is not None else known.default
+        return replace(self, priorities=Priorities(values=_with(known.values, name, value), default=default))
 
 
 def obstacle_of(workspace: Workspace, *, pool: MachinePool | None, surroundings: Surroundings) -> Obstacle | None:
@@ -86,3 +99,10 @@ def _namespace_obstacle(
         f"MachinePool {pool.metadata.name} does not serve namespace {namespace}: "
         "label the namespace as the pool's spec.allowedNamespaces asks, or use another pool.",
     )
+
+
+def _with(known: Mapping[str, T], name: str, value: T | None) -> dict[str, T]:
+    changed = {key: kept for key, kept in known.items() if key != name}
+    if value is not None:
+        changed[name] = value
+    return changed

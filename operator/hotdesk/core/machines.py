@@ -18,8 +18,8 @@ from hotdesk.core.actions import (
     TerminateInstance,
     TerminateMember,
 )
-from hotdesk.core.capacity import Sizing
 from hotdesk.core.facts import Instance
+from hotdesk.core.group.capacity import Sizing
 from hotdesk.core.pool_facts import PoolFacts
 from hotdesk.core.standing import Standing, is_running, is_safe_member
 from hotdesk.core.tags import POOL_TAG

@@ -4,20 +4,12 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from hotdesk.api.v1alpha1 import CapacityCall, ClaimStats
-from hotdesk.core import (
-    capacity,
-    group,
-    leaks,
-    machine_status,
-    machines,
-    pool_status,
-    securing,
-    waiting,
-    workspace_reports,
-)
+from hotdesk.core import leaks, machine_status, machines, pool_status, waiting, workspace_reports
 from hotdesk.core.actions import Action, HoldPool, LetPoolGo, ReportPool
-from hotdesk.core.capacity import Rise, Sizing
 from hotdesk.core.facts import LaunchFailure
+from hotdesk.core.group import capacity, securing
+from hotdesk.core.group.capacity import Rise, Sizing
+from hotdesk.core.group.setup import SetUp, inspect
 from hotdesk.core.lifecycle import accounting, keeping, phases, power
 from hotdesk.core.machines import BootRecord
 from hotdesk.core.pool_facts import PoolFacts
@@ -134,10 +126,10 @@ def _may_change_aws(facts: PoolFacts) -> bool:
     )
 
 
-def _set_up(facts: PoolFacts, memory: Memory) -> group.SetUp:
+def _set_up(facts: PoolFacts, memory: Memory) -> SetUp:
     if facts.pool is None or facts.group is None or facts.surroundings.rival is not None:
-        return group.SetUp(repair=None, faults=())
-    return group.inspect(
+        return SetUp(repair=None, faults=())
+    return inspect(
         facts.group,
         pool=facts.pool.metadata.name,
         manages=facts.pool.spec.aws.manage_group,

@@ -7,11 +7,11 @@ from datetime import datetime
 from hotdesk.api.conditions import Condition, ConditionStatus, set_condition
 from hotdesk.api.v1alpha1 import CapacityCall, ClaimStats, MachinePool, MachinePoolStatus, Today
 from hotdesk.core import leaks
-from hotdesk.core.capacity import Sizing
 from hotdesk.core.facts import FailureCause, LaunchFailure
+from hotdesk.core.group.capacity import Sizing
 from hotdesk.core.leaks import Leak
 from hotdesk.core.pool_facts import PoolFacts
-from hotdesk.core.today import today_after
+from hotdesk.core.quota.today import today_after
 
 _NAMED_HOLDERS = 5
 _HEARD = "InterruptionsHeard"

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from hotdesk.api.v1alpha1 import Backup, Claim, Machine, MachinePool, Owed, Saved, Stop
+from hotdesk.api.v1alpha1 import Backup, Claim, Machine, MachinePool, Owed, Saved, Stop, Workspace
 from hotdesk.core.facts import Instance
 
 
@@ -22,13 +22,8 @@ def unsaved(machine: Machine, instance: Instance, pool: MachinePool | None) -> t
     """Return whose files are still to be saved: of the claims where the machine is to rest, and what it owes."""
     wanted = [owed for owed in machine.spec.owed if owed.backup]
     if machine.spec.stop is not None and backup_of(pool) is not None:
-        wanted += [resting(claim, machine.spec.stop) for claim in machine.spec.claims]
+        wanted += [_resting(claim, machine.spec.stop) for claim in machine.spec.claims]
     return tuple(owed for owed in wanted if proof_of(machine, instance, owed) is None)
-
-
-def resting(claim: Claim, stop: Stop) -> Owed:
-    """Return what a machine that is to rest owes a claim that it keeps."""
-    return Owed(slot=claim.slot, workspace=claim.workspace, owner=claim.owner, at=stop.at, backup=True)
 
 
 def proof_of(machine: Machine, instance: Instance, owed: Owed) -> Saved | None:
@@ -44,7 +39,19 @@ def proof_of(machine: Machine, instance: Instance, owed: Owed) -> Saved | None:
     return None
 
 
+def proof_for(workspace: Workspace, machine: Machine, instance: Instance) -> Saved | None:
+    """Return the verified backup of what a workspace has on its machine, which is to rest."""
+    stop = machine.spec.stop
+    mine = next((claim for claim in machine.spec.claims if claim.workspace.uid == workspace.metadata.uid), None)
+    return proof_of(machine, instance, _resting(mine, stop)) if mine is not None and stop is not None else None
+
+
 def closed_at(machine: Machine, owed: Owed) -> datetime:
     """Return since when nobody is to write to what is to be saved: the workspace left, or the machine was to rest."""
     stop = machine.spec.stop
     return owed.at if stop is None else min(stop.at, owed.at)
+
+
+def _resting(claim: Claim, stop: Stop) -> Owed:
+    """Return what a machine that is to rest owes a claim that it keeps."""
+    return Owed(slot=claim.slot, workspace=claim.workspace, owner=claim.owner, at=stop.at, backup=True)

@@ -8,7 +8,8 @@ from hotdesk.core import queue, workspace_status
 from hotdesk.core.actions import CheckClaims, CheckSeat, ClaimSlots, PublishFound, ReapMachine, ReportWorkspace, Seat
 from hotdesk.core.facts import Instance
 from hotdesk.core.offers import free_slots
-from hotdesk.core.pool_facts import LOST, PoolFacts
+from hotdesk.core.pool_facts import PoolFacts
+from hotdesk.core.standing import LOST
 
 SeatAction = PublishFound | CheckClaims | CheckSeat | ReportWorkspace | ReapMachine
 

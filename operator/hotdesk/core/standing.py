@@ -27,6 +27,10 @@ class Standing(Enum):
     GONE = auto()  # EC2 says terminated
 
 
+LOST = frozenset({Standing.LEAVING, Standing.GONE})
+"""Machines that nobody works on any more: their workspaces need another one."""
+
+
 def standing_of(
     machine: Machine, *, member: Member | None, instance: Instance | None, gone: bool
 ) -> Standing:  # one line a standing

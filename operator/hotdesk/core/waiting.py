@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from hotdesk.api.v1alpha1 import Workspace, WorkspaceStatus
 from hotdesk.core import queue, workspace_status
 from hotdesk.core.actions import ReportWorkspace
-from hotdesk.core.capacity import Sizing
+from hotdesk.core.group.capacity import Sizing
 from hotdesk.core.pool_facts import PoolFacts
 from hotdesk.core.standing import Standing
 

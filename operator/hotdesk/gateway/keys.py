@@ -5,7 +5,7 @@ import logging
 from pathlib import Path
 from typing import Final
 
-from hotdesk.core.heartbeat_tokens import BadKeys, parse_keys
+from hotdesk.core.heartbeats.tokens import BadKeys, parse_keys
 
 log = logging.getLogger(__name__)
 

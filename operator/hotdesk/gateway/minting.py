@@ -8,7 +8,7 @@ from hotdesk.adapters.kube.errors import check
 from hotdesk.adapters.kube.reading import fetch_object
 from hotdesk.adapters.kube.resources import ACTIVITIES
 from hotdesk.adapters.kube.session import KubeSession
-from hotdesk.core.heartbeat_tokens import BadKeys, parse_keys, sign
+from hotdesk.core.heartbeats.tokens import BadKeys, parse_keys, sign
 from hotdesk.ports import NotFound
 
 _ENTRY = "keys"

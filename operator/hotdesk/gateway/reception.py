@@ -6,8 +6,8 @@ from typing import Annotated, Final
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from hotdesk.core.heartbeat_tokens import verified_uid
-from hotdesk.core.heartbeats import Beat, Heartbeats
+from hotdesk.core.heartbeats.recording import Beat, Heartbeats
+from hotdesk.core.heartbeats.tokens import verified_uid
 from hotdesk.core.rates import Limits
 from hotdesk.gateway.keys import KeyFile
 from hotdesk.gateway.view import View

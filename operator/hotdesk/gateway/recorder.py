@@ -12,7 +12,7 @@ from hotdesk.adapters.kube.writing import WriteObserver, Writer
 from hotdesk.api.v1alpha1 import WorkspaceActivity
 from hotdesk.api.v1alpha1.activity import ActivityStatus
 from hotdesk.api.wire import ObjectMeta
-from hotdesk.core.heartbeats import Heartbeats, Known, Write
+from hotdesk.core.heartbeats.recording import Heartbeats, Known, Write
 from hotdesk.core.rates import Limits, Rate
 from hotdesk.gateway.view import known
 from hotdesk.ports import Clock, Conflict, HotdeskError, NotFound, Refused

@@ -10,7 +10,7 @@ from hotdesk.adapters.kube.resources import ACTIVITIES
 from hotdesk.adapters.kube.session import KubeSession
 from hotdesk.api.v1alpha1 import WorkspaceActivity
 from hotdesk.api.v1alpha1.activity import ActivityStatus
-from hotdesk.core.heartbeats import Heartbeats, Known
+from hotdesk.core.heartbeats.recording import Heartbeats, Known
 from hotdesk.ports import Clock, HotdeskError
 
 log = logging.getLogger(__name__)

@@ -22,6 +22,9 @@ class Sink(Protocol):
     def upsert(self, thing: Workspace | MachinePool) -> None:
         """Take in an object as it is now."""
 
+    def knows(self, workspace: Mapping[str, Any]) -> bool:
+        """Tell whether this state of a workspace came in before, like the answer to a write whose echo this is."""
+
     def delete(self, thing: Workspace | MachinePool) -> None:
         """Take in that an object is gone."""
 
@@ -47,6 +50,8 @@ def register(registry: kopf.OperatorRegistry, sink: Sink, *, relisted: asyncio.E
 
     @kopf.on.event(GROUP, VERSION, "workspaces", registry=registry)
     async def workspace(event: kopf.RawEvent, **_: Any) -> None:
+        if event["type"] == "MODIFIED" and sink.knows(event["object"]):
+            return
         feed(Workspace, event)
 
     @kopf.on.event(GROUP, VERSION, "machinepools", registry=registry)

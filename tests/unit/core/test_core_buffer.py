@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from factories import NOW, buffer_of
 from hotdesk.api.v1alpha1 import Schedule
-from hotdesk.core.buffer import is_active, schedule_fault, target
+from hotdesk.core.group.buffer import is_active, schedule_fault, target
 
 BERLIN = ZoneInfo("Europe/Berlin")
 JANUARY = datetime(2026, 1, 1, tzinfo=UTC)

@@ -26,9 +26,9 @@ from factories import (
 from factories import pool as make_pool
 from hotdesk.api.v1alpha1 import Machine, Schedule
 from hotdesk.core.actions import SetDesired, SetMaxSize
-from hotdesk.core.capacity import Rise, Sizing, is_fenced, next_call, size
 from hotdesk.core.eligibility import Surroundings
 from hotdesk.core.facts import Group
+from hotdesk.core.group.capacity import Rise, Sizing, is_fenced, next_call, size
 from hotdesk.core.pool_facts import PoolFacts
 
 CALM = Rise(machines=0, at=NOW)

@@ -11,7 +11,7 @@ from factories import NOW, after, claim, facts, instance, machine, machine_id, m
 from hotdesk.api.v1alpha1 import Interruption
 from hotdesk.core import doomed, machines
 from hotdesk.core.announcements import Announced, Announcement
-from hotdesk.core.capacity import Rise, size
+from hotdesk.core.group.capacity import Rise, size
 from hotdesk.core.machines import BootRecord
 from hotdesk.core.standing import Standing
 

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from factories import group
 from hotdesk.core.actions import RepairGroup
-from hotdesk.core.group import SetUp, inspect
+from hotdesk.core.group.setup import SetUp, inspect
 
 
 def inspected(*, manages: bool = True, policies: tuple[str, ...] = (), **fields) -> SetUp:

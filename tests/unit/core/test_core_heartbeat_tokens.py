@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hotdesk.core.heartbeat_tokens import BadKeys, parse_keys, sign, verified_uid
+from hotdesk.core.heartbeats.tokens import BadKeys, parse_keys, sign, verified_uid
 
 KEY = b"k" * 32
 OTHER = b"o" * 32

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from factories import NOW, after
-from hotdesk.core.heartbeats import Beat, Heartbeats, Known
+from hotdesk.core.heartbeats.recording import Beat, Heartbeats, Known
 
 INTERVAL = timedelta(seconds=360)
 LONGEST = 360 * 1.1

@@ -33,8 +33,8 @@ from hotdesk.core.actions import (
     TerminateInstance,
     TerminateMember,
 )
-from hotdesk.core.capacity import Rise, size
 from hotdesk.core.facts import InstanceState
+from hotdesk.core.group.capacity import Rise, size
 from hotdesk.core.machines import (
     BootRecord,
     plan_pool_tags,

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from factories import NOW, after
-from hotdesk.core.minutes import OwnerMinutes
-from hotdesk.core.stretches import DAY, Stretch, midnight_before
+from hotdesk.core.quota.minutes import OwnerMinutes
+from hotdesk.core.quota.stretches import DAY, Stretch, midnight_before
 
 HOUR = 3600
 OWNERS = ("ada", "eve")

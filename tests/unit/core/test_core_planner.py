@@ -41,9 +41,9 @@ from hotdesk.core.actions import (
     TerminateInstance,
     TerminateMember,
 )
-from hotdesk.core.capacity import Rise
 from hotdesk.core.eligibility import Surroundings
 from hotdesk.core.facts import FailureCause, InstanceState, LaunchFailure
+from hotdesk.core.group.capacity import Rise
 from hotdesk.core.planner import Memory, Upkeep, is_moving, plan_upkeep
 from hotdesk.core.pool_facts import PoolFacts
 

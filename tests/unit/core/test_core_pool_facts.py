@@ -140,8 +140,8 @@ class TestLooks:
             known.observe(observation(group([member(number)]), [instance(number)], at=after(number)))
             known.remove_machine(machine_id(number))
         known.observe(observation(group(), at=after(10_000)))
-        assert not known._absences
-        assert not known._shares
+        assert not tuple(known.absences)
+        assert not known.shares
         assert not known.standings
 
 

@@ -25,9 +25,19 @@ from hotdesk.api.v1alpha1 import Quota
 from hotdesk.core.eligibility import Priorities, Surroundings, obstacle_of
 from hotdesk.core.facts import InstanceState
 from hotdesk.core.offers import free_slots
-from hotdesk.core.pool_facts import LOST, PoolFacts
+from hotdesk.core.pool_facts import PoolFacts
 from hotdesk.core.seating import plan_claims
-from hotdesk.core.standing import NOTHING, Share, Standing, is_exposed, is_leaving, is_sharable, share_of, standing_of
+from hotdesk.core.standing import (
+    LOST,
+    NOTHING,
+    Share,
+    Standing,
+    is_exposed,
+    is_leaving,
+    is_sharable,
+    share_of,
+    standing_of,
+)
 from hotdesk.core.tags import missing_tags
 
 MACHINES = st.integers(1, 4)

@@ -8,9 +8,9 @@ from factories import NOW, after, buffer_of, claim, facts, machine, workspace
 from factories import pool as make_pool
 from hotdesk.api.conditions import find_condition
 from hotdesk.api.v1alpha1 import MachinePoolStatus
-from hotdesk.core.capacity import Rise, size
 from hotdesk.core.eligibility import Surroundings
 from hotdesk.core.facts import FailureCause, LaunchFailure
+from hotdesk.core.group.capacity import Rise, size
 from hotdesk.core.pool_facts import PoolFacts
 from hotdesk.core.pool_status import PoolReport, Trouble, status_of, worth_writing
 

@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 from factories import POOL_TAGS, after, claim, facts, group, instance, machine, machine_id, member, observation
 from hotdesk.core.actions import DetachMachines, TagMachines
 from hotdesk.core.facts import Instance, InstanceState
+from hotdesk.core.group.securing import plan_securing
 from hotdesk.core.pool_facts import PoolFacts
-from hotdesk.core.securing import plan_securing
 from hotdesk.core.tags import TAGS_PER_CALL, TAGS_PER_MACHINE, claim_tag, missing_tags
 
 

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from factories import NOW, after
 from hotdesk.api.v1alpha1 import OwnerSeconds, Today
-from hotdesk.core.stretches import DAY, Stretch, midnight_before
-from hotdesk.core.today import OWNERS, ended_of, is_counted, today_after
+from hotdesk.core.quota.stretches import DAY, Stretch, midnight_before
+from hotdesk.core.quota.today import OWNERS, ended_of, is_counted, today_after
 
 HOUR = 3600
 

@@ -9,8 +9,8 @@ from factories import pool as make_pool
 from hotdesk.api.v1alpha1 import Access
 from hotdesk.core import workspace_reports, workspace_status
 from hotdesk.core.actions import ReportWorkspace
-from hotdesk.core.capacity import Rise, Sizing, size
 from hotdesk.core.eligibility import Surroundings
+from hotdesk.core.group.capacity import Rise, Sizing, size
 from hotdesk.core.pool_facts import PoolFacts
 from hotdesk.core.waiting import REPORTS_AT_ONCE, Outlook, outlook, plan_queue_reports
 

@@ -16,9 +16,9 @@ from factories import NOW, machine, machine_id, number_of
 from hotdesk.adapters.aws.ledger_records import Place, key_of
 from hotdesk.api.v1alpha1 import Claim, ClaimedBy, Machine, Reap, Stop, Today, Usage
 from hotdesk.core.facts import Instance, InstanceState
-from hotdesk.core.stretches import Stretch, midnight_before, stretches_of
-from hotdesk.core.stretches import key_of as key_of_used
-from hotdesk.core.today import ended_of, is_counted, today_after
+from hotdesk.core.quota.stretches import Stretch, midnight_before, stretches_of
+from hotdesk.core.quota.stretches import key_of as key_of_used
+from hotdesk.core.quota.today import ended_of, is_counted, today_after
 from hotdesk.core.usage import (
     Interval,
     claim_time,

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from http import HTTPStatus
 from typing import Any, Final, Generic
@@ -44,10 +44,14 @@ class Watch(Generic[M]):
         upsert: Callable[[M], None],
         delete: Callable[[M], None],
         relisted: Callable[[], None],
+        knows: Callable[[Mapping[str, Any]], bool] = lambda _: False,
         namespace: str = "",
         selector: str = "",
     ) -> None:
-        """Watch one namespace if one is given, else everywhere; `selector` chooses by labels."""
+        """Watch one namespace if one is given, else everywhere; `selector` chooses by labels.
+
+        A changed object of which `knows` says that its state came in before, by another way, is not read.
+        """
         self._connection = connection
         self._resource: Resource[M] = resource
         self._url = connection.info.server.rstrip("/") + resource.within(namespace)
@@ -55,6 +59,7 @@ class Watch(Generic[M]):
         self._upsert: Callable[[M], None] = upsert
         self._delete: Callable[[M], None] = delete
         self._relisted = relisted
+        self._knows = knows
         self._version = ""  # where to go on from; none: begin anew
 
     async def run(self) -> None:
@@ -105,7 +110,7 @@ class Watch(Generic[M]):
                 raise _Expired
             raise Unanswered(f"the API server ended the watch of {self._resource.plural}: {body.get('message')}")
         version = _version(body)
-        if kind != "BOOKMARK":
+        if kind != "BOOKMARK" and not (kind == "MODIFIED" and self._knows(body)):
             try:
                 thing = self._resource.model.model_validate(body)
             except ValidationError as error:

@@ -6,9 +6,9 @@ from datetime import datetime
 from hotdesk.api.v1alpha1 import Used
 from hotdesk.core.actions import AccountFor, RecordUse
 from hotdesk.core.pool_facts import PoolFacts
+from hotdesk.core.quota.stretches import key_of
+from hotdesk.core.quota.today import is_counted
 from hotdesk.core.standing import Standing
-from hotdesk.core.stretches import key_of
-from hotdesk.core.today import is_counted
 from hotdesk.core.usage import closed_by, with_ends
 
 

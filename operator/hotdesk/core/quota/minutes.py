@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from hotdesk.core.stretches import DAY, Stretch, midnight_before
+from hotdesk.core.quota.stretches import DAY, Stretch, midnight_before
 
 _ZERO = timedelta()
 

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 from datetime import UTC, date, datetime, timedelta
 
 from hotdesk.api.v1alpha1 import OwnerSeconds, Today
-from hotdesk.core.stretches import DAY, Stretch, midnight_before
+from hotdesk.core.quota.stretches import DAY, Stretch, midnight_before
 
 OWNERS = 2000
 """How many owners are kept: with the longest names, half of what the API server can store in one object."""

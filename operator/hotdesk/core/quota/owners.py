@@ -6,9 +6,9 @@ from datetime import datetime, timedelta
 
 from hotdesk.api.v1alpha1 import Quota, Today
 from hotdesk.core.eligibility import Obstacle
-from hotdesk.core.minutes import OwnerMinutes
-from hotdesk.core.stretches import DAY, Stretch
-from hotdesk.core.today import ended_of
+from hotdesk.core.quota.minutes import OwnerMinutes
+from hotdesk.core.quota.stretches import DAY, Stretch
+from hotdesk.core.quota.today import ended_of
 
 NO_QUOTA = Quota()
 _MINUTE = timedelta(minutes=1)

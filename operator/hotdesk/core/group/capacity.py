@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from hotdesk.api.v1alpha1 import Buffer
-from hotdesk.core import buffer
 from hotdesk.core.actions import SetDesired, SetMaxSize
 from hotdesk.core.facts import Group
+from hotdesk.core.group import buffer
 from hotdesk.core.pool_facts import PoolFacts
 
 

@@ -1,0 +1,24 @@
+"""What a workspace is told after its claim: warned, stopped, woken, archived, restored."""
+
+from hotdesk.core.lifecycle.told.at_rest import archived, archiving, held_asleep, resting, stopped, stopping
+from hotdesk.core.lifecycle.told.at_work import active, respecified, running, starting, unsure, warned
+from hotdesk.core.lifecycle.told.files import not_restored, restored, saved, unsaved
+
+__all__ = [
+    "active",
+    "archived",
+    "archiving",
+    "held_asleep",
+    "not_restored",
+    "respecified",
+    "resting",
+    "restored",
+    "running",
+    "saved",
+    "starting",
+    "stopped",
+    "stopping",
+    "unsaved",
+    "unsure",
+    "warned",
+]
