@@ -41,7 +41,7 @@ test-editors: $(READY) ## Ask a real Jupyter server and a real code-server who i
 	@$(BIN)/python -m pytest -m "editors or not editors" tests/editors
 
 .PHONY: soak
-soak: $(READY) ## Let the law machine run on random seeds (SOAK_MINUTES=30)
+soak: $(READY) ## Let both law machines run on random seeds by turns (SOAK_MINUTES=30)
 	@PYTHONPATH=tests $(BIN)/python -m laws
 
 .PHONY: bench

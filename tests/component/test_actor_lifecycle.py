@@ -230,6 +230,32 @@ async def test_a_stopped_machine_is_saved_archived_and_restored_elsewhere(desk: 
 
 
 @at_a_desk()
+async def test_a_machine_that_another_operator_gave_back_is_no_loss(desk: Desk):
+    desk.add_pool(lifecycle={}, backup=ARCHIVE)
+    operator = await desk.operator()
+    desk.ask("demo")
+    await desk.until_bound("demo")
+    machine = desk.workspace("demo").status.machine or ""
+    await desk.until_secured(machine)
+    told: list[str] = []
+    desk.server.storage.subscribe(
+        lambda kind, _event, stored: told.append(stored["status"]["phase"]) if kind.plural == "workspaces" else None
+    )
+    operator.is_deaf = True
+    desk.server.patch("workspaces", "demo", {"status": {"phase": "Archiving"}}, namespace="team", status=True)
+    reap = {"reason": "Archived", "at": desk.clock.now().isoformat().replace("+00:00", "Z")}
+    desk.server.patch("machines", machine, {"spec": {"claims": [], "reap": reap}})
+    given_back = desk.machine(machine)
+    assert given_back is not None
+    operator.directory.upsert(given_back)  # of the workspace it hears later
+    await desk.until(lambda: desk.machine(machine) is None, what="the machine is gone")
+    assert set(told) == {"Archiving"}
+    operator.is_deaf = False
+    operator.directory.upsert(desk.workspace("demo"))
+    await until_phase(desk, "demo", "Archived")
+
+
+@at_a_desk()
 async def test_an_archive_is_made_before_the_machine_is_stopped(desk: Desk):
     machine = await at_work(desk, "demo", backup=ARCHIVE)
     desk.vault.hang("back_up")

@@ -26,12 +26,6 @@ def _cloud(tmp_path_factory):
 
 
 @pytest.fixture
-def cloud(_cloud: Cloud) -> Cloud:
-    _cloud.reset()
-    return _cloud
-
-
-@pytest.fixture
 def sqs(cloud: Cloud):
     client = cloud.client("sqs")
     yield client

@@ -19,18 +19,6 @@ from hotdesk_local.aws.server import SimulatedAws
 from waiting import wait_for
 
 
-@pytest.fixture(scope="module")
-def _cloud(tmp_path_factory):
-    with running_cloud(tmp_path_factory.mktemp("aws")) as cloud:
-        yield cloud
-
-
-@pytest.fixture
-def cloud(_cloud: Cloud) -> Cloud:
-    _cloud.reset()
-    return _cloud
-
-
 def problem(error: pytest.ExceptionInfo[ClientError]) -> tuple[str, int]:
     answer = error.value.response
     return answer["Error"]["Code"], answer["ResponseMetadata"]["HTTPStatusCode"]

@@ -5,20 +5,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from botocore.exceptions import ClientError
 
-from component.simulated_cloud import NEVER, Cloud, running_cloud
+from component.simulated_cloud import NEVER, Cloud
 from waiting import wait_for
-
-
-@pytest.fixture(scope="module")
-def _cloud(tmp_path_factory):
-    with running_cloud(tmp_path_factory.mktemp("aws")) as cloud:
-        yield cloud
-
-
-@pytest.fixture
-def cloud(_cloud: Cloud) -> Cloud:
-    _cloud.reset()
-    return _cloud
 
 
 @pytest.fixture

@@ -3,19 +3,7 @@
 import pytest
 from botocore.exceptions import ClientError
 
-from component.simulated_cloud import Cloud, running_cloud
-
-
-@pytest.fixture(scope="module")
-def _cloud(tmp_path_factory):
-    with running_cloud(tmp_path_factory.mktemp("aws")) as cloud:
-        yield cloud
-
-
-@pytest.fixture
-def cloud(_cloud: Cloud) -> Cloud:
-    _cloud.reset()
-    return _cloud
+from component.simulated_cloud import Cloud
 
 
 def test_a_group_follows_the_latest_version_at_each_launch(cloud: Cloud):

@@ -174,7 +174,7 @@ class Scene:
         self.cluster.create(manifests.pool(pool.name, group=group, **spec))
         return pool
 
-    def create_group(self, name: str) -> None:
+    def create_group(self, name: str, *, template: str = LAUNCH_TEMPLATE) -> None:
         """Make an empty Auto Scaling group, as a platform team would."""
         aws = self.simulator.aws
         self.simulator.person.create_auto_scaling_group(
@@ -182,7 +182,7 @@ class Scene:
             MinSize=0,
             MaxSize=0,
             DesiredCapacity=0,
-            LaunchTemplate={"LaunchTemplateName": LAUNCH_TEMPLATE, "Version": "$Latest"},
+            LaunchTemplate={"LaunchTemplateName": template, "Version": "$Latest"},
             VPCZoneIdentifier=",".join(aws.subnets),
         )
 

@@ -4,6 +4,7 @@ import json
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+import boto3
 import urllib3
 
 from hotdesk_local.simulated_aws import SimulatedAws
@@ -69,6 +70,21 @@ class Simulator:
         """Return the calls of an action that came after number `since`."""
         calls: list[Shown] = self._ask("GET", f"calls?since={since}")["calls"]
         return [call for call in calls if call["action"] == action]
+
+    def client(self, service: str) -> Any:
+        """Return boto3's client of a service, as a person with full rights uses it; close it."""
+        environment = self.aws.environment
+        return boto3.client(
+            service,
+            endpoint_url=self.aws.endpoint,
+            region_name=self.aws.region,
+            aws_access_key_id=environment["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=environment["AWS_SECRET_ACCESS_KEY"],
+        )
+
+    def reclaim(self, machine: str) -> None:
+        """Let AWS announce that it takes a spot machine, and take it two minutes later."""
+        self._ask("POST", f"machines/{machine}/reclaim")
 
     def terminate(self, machine: str) -> None:
         """Terminate an instance as a person at the console would."""

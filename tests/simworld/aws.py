@@ -21,9 +21,10 @@ from simworld.timeline import START, Timeline
 
 REGION = "eu-west-1"
 EPOCH = START.timestamp()
-_WIRES = {service: Wire(service) for service in ("ec2", "autoscaling")}
+WIRED = ("ec2", "autoscaling")
+_WIRES = {service: Wire(service) for service in WIRED}
 _XML = handlers(ec2=_WIRES["ec2"], autoscaling=_WIRES["autoscaling"])
-OPERATIONS = {service: {xform_name(action): action for action in _XML[service]} for service in _WIRES}
+OPERATIONS = {service: {xform_name(action): action for action in actions} for service, actions in _XML.items()}
 _REACTION = (0.05, 3.0)  # seconds until a group acts on what was asked of it, least and most
 _SHORTEST = 0.05
 
@@ -105,12 +106,13 @@ class SimAws:
 
     def _carried_out(self, account: Account, service: str, action: str, params: Params) -> Params:
         self.turn()
-        call = self.world.calls.begin(time=self.now, service=service, action=action, params=params)
+        named = {name: value for name, value in params.items() if name != "Body"}
+        call = self.world.calls.begin(time=self.now, service=service, action=action, params=named)
         try:
             account.admit(call, None)
             handler = account.handler(call)
             assert handler is not None, f"the simulated AWS does not know {service}:{action}"
-            answer = account.carry_out(handler, call)
+            answer = account.carry_out(handler, call, params)
         except AwsError as error:
             call.status, call.error = error.status, error.code
             raise

@@ -2,27 +2,33 @@
 
 from collections.abc import Callable, Mapping
 from functools import cache, partial
+from io import BytesIO
 from typing import Any
 
 from botocore import UNSIGNED, exceptions
 from botocore.awsrequest import AWSResponse
 from botocore.config import Config
+from botocore.response import StreamingBody
 
 from hotdesk.adapters.aws.budgets import Budgets
 from hotdesk.adapters.aws.calls import Calls, Request
 from hotdesk.adapters.aws.clients import Clients, Service, Target, Timeouts
 from hotdesk.adapters.aws.fleet import AwsFleet
+from hotdesk.adapters.aws.ledger import S3Ledger
+from hotdesk.adapters.aws.ledger_records import Place
 from hotdesk.ports import HotdeskError, Vault
 from hotdesk_local.aws.errors import AwsError
 from hotdesk_local.aws.quotas import throttled
-from simworld.aws import OPERATIONS, REGION, SimAws
+from simworld.aws import OPERATIONS, REGION, WIRED, SimAws
 from simworld.network import Call, Fate, Network
 from simworld.process import Process
 from simworld.timeline import Timeline
 from simworld.trace import Trace
 
 _SILENCE = 10.0  # seconds until the real clients give up
-_READS = ("Describe", "Get", "List")
+_READS = ("Describe", "Get", "Head", "List")
+BOOKS = Place("books", "hotdesk/")
+"""Where the ledger is."""
 
 
 class AwsLine:
@@ -42,20 +48,32 @@ class AwsLine:
 
     def fleet(self, process: Process, *, gate: Callable[[], None]) -> AwsFleet:
         """Return the real Fleet for one process; `gate` is asked before each write."""
+        return AwsFleet(self.calls(process, gate=gate))
+
+    def calls(self, process: Process, *, gate: Callable[[], None]) -> Calls:
+        """Return what the real adapters of one process call AWS with."""
         process.loop.executor = lambda send, request: self._execute(process, send, request, gate=gate)
         clients = _WireClients(self) if self.speaks_xml else _DirectClients(self)
-        return AwsFleet(Calls(clients=clients, budgets=Budgets(), on_call=lambda *_: None))
+        return Calls(clients=clients, budgets=Budgets(), on_call=lambda *_: None)
+
+    def ledger(self, process: Process, *, gate: Callable[[], None]) -> S3Ledger:
+        """Return the real ledger of one process."""
+        return S3Ledger(self.calls(process, gate=gate), place=BOOKS)
 
     def perform(self, service: str, action: str, params: Mapping[str, Any]) -> dict[str, Any]:
         """Carry out a call in boto3's shapes; raises what boto3 would."""
         try:
-            return self._guarded(service, lambda: self.aws.perform(service, action, dict(params)))
+            answer: dict[str, Any] = self._guarded(service, lambda: self.aws.perform(service, action, dict(params)))
         except AwsError as error:
             response: Any = {
                 "Error": {"Code": error.code, "Message": error.message},
                 "ResponseMetadata": {"HTTPStatusCode": error.status},
             }
             raise exceptions.ClientError(response, action) from None
+        if "Body" in answer:
+            content = answer["Body"].read()
+            return answer | {"Body": StreamingBody(BytesIO(content), len(content))}  # type: ignore[no-untyped-call]
+        return answer
 
     def perform_form(self, service: str, body: str) -> tuple[int, str]:
         """Carry out a call off the wire, and return HTTP status and text; raises what botocore's HTTP session would."""
@@ -152,13 +170,15 @@ class _DirectClients(Clients):
 
 
 class _WireClients(Clients):
-    """boto3's own clients, made by the product; only the HTTP request is answered here."""
+    """boto3's own clients, made by the product; only the HTTP request is answered here, where it is XML of ours."""
 
     def __init__(self, line: AwsLine) -> None:
         self._line = line
 
     def client(self, service: Service, *, retries: bool) -> Any:
         del retries  # botocore would really sleep between them
+        if service not in WIRED:
+            return _DirectClient(self._line, service)
         made, switch = _wire_client(service)
         switch.line = self._line
         return made
@@ -199,6 +219,6 @@ class _Unsigned(Clients):
 
 
 def _about(params: Mapping[str, Any]) -> str:
-    told = {"Resources", "InstanceIds", "InstanceId", "DesiredCapacity", "MaxSize", "ScalingProcesses"}
+    told = {"Key", "Resources", "InstanceIds", "InstanceId", "DesiredCapacity", "MaxSize", "ScalingProcesses"}
     parts = [f"{key}={value}" for key, value in params.items() if key in told]
     return " ".join([str(params.get("AutoScalingGroupName", "")), *parts]).strip()

@@ -61,6 +61,7 @@ class Operator:
         timeline: Timeline,
         trace: Trace,
         shares: bool,
+        keeps_books: bool = False,
     ) -> None:
         self.name = name
         self.process = Process(name, timeline)
@@ -80,6 +81,7 @@ class Operator:
             metrics=NoMetrics(),
             pace=PACE,
             gate=self._gate,
+            ledger=aws.ledger(self.process, gate=self._gate.check) if keeps_books else None,
         )
         self.directory = Directory(self._world)
         self._replica: Sharing | Alone = Alone(self.directory)

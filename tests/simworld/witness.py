@@ -8,6 +8,7 @@ from fakes.apiserver.kinds import Kind
 from fakes.apiserver.storage import Json
 from hotdesk_local.aws.history import Change
 from hotdesk_local.aws.model import COUNTED, Instance
+from simworld.accounts import UsageLaw
 from simworld.apiserver import KINDS
 from simworld.aws import is_live
 from simworld.ceiling import Ceiling
@@ -42,6 +43,7 @@ class Witness:
         self.queue = QueueLaw(world, self._breach)
         self.keep = KeepLaw(world, self._breach)
         self.fence = FenceLaw(world, self._breach)
+        self.usage = UsageLaw(world, self._breach)
         world.server.storage.subscribe(self._written)
         world.aws.world.fleet.history.listeners.append(self._changed)
         world.line.on_call = self._called
@@ -78,6 +80,7 @@ class Witness:
                 self._machine(stored, is_gone=is_gone)
                 self.queue.machine(stored, is_gone=is_gone)
                 self.keep.machine(stored, is_gone=is_gone)
+                self.usage.machine(stored, is_gone=is_gone)
             case "machinepools":
                 self._pool(stored, is_gone=is_gone)
                 self.ceiling.pool(stored, is_gone=is_gone)
@@ -181,6 +184,8 @@ class Witness:
         instance = self._instance(change.instance)
         if instance is None:
             return
+        if change.what == "state":
+            self.usage.changed(instance, change.old, change.new)
         if change.what == "state" and change.old is None:
             self.ceiling.launched(instance)
         if change.what == "state" and change.new == "stopped":

@@ -13,7 +13,7 @@ from hotdesk_local.aws.history import Change, History
 from simworld import operators
 from simworld.apiserver import SimApiServer
 from simworld.aws import SimAws
-from simworld.awsclients import AwsLine
+from simworld.awsclients import BOOKS, AwsLine
 from simworld.files import Files
 from simworld.network import Network, Weather
 from simworld.operators import Operator
@@ -31,9 +31,13 @@ log = logging.getLogger("hotdesk")
 class SimWorld:
     """Everything there is; use it as a context. Time passes only in `pass_time` and `until`."""
 
-    def __init__(self, *, seed: int = 0, shares: bool = True, **aws: Any) -> None:
-        """Make it; with `shares` false no operator asks for a Lease, so that two of them act at once."""
+    def __init__(self, *, seed: int = 0, shares: bool = True, keeps_books: bool = False, **aws: Any) -> None:
+        """Make it; with `shares` false no operator asks for a Lease, so that two of them act at once.
+
+        With `keeps_books` operators write into a ledger in S3 for how long machines ran.
+        """
         self.shares = shares
+        self.keeps_books = keeps_books
         self.lease_namespace = operators.NAMESPACE
         self.timeline = Timeline(seed=seed)
         self.trace = Trace(self.timeline)
@@ -44,10 +48,13 @@ class SimWorld:
         self.files = Files(self.aws, self.timeline, self.trace)
         self.files.network.weather = AWS_WEATHER
         self.largest_skew = 0.0  # seconds that any operator's wall clock was ever off
+        self.skews: dict[str, float] = {}  # the same of each
         self.operators: list[Operator] = []
         self.faults: list[str] = []  # what an operator did that no operator ever should, besides the laws
         self.disturbed_at = 0.0  # when something last went wrong, or an operator came or went
         self._names = 0
+        if keeps_books:
+            self.aws.perform("s3", "CreateBucket", {"Bucket": BOOKS.bucket})
         self._patches = patch.object(kube_watch, "open_session", _open_http)
         self._listener = _Listener(self)
         self.aws.world.fleet.history = _ToldHistory(self._tell_change)
@@ -118,6 +125,7 @@ class SimWorld:
             timeline=self.timeline,
             trace=self.trace,
             shares=self.shares,
+            keeps_books=self.keeps_books,
         )
         self.operators.append(operator)
         return operator
@@ -144,6 +152,7 @@ class SimWorld:
         self.trace.add(operator.name, f"its clock steps by {seconds} s")
         operator.process.skew = max(-_MOST_SKEW, min(_MOST_SKEW, operator.process.skew + seconds))
         self.largest_skew = max(self.largest_skew, abs(operator.process.skew))
+        self.skews[operator.name] = max(self.skews.get(operator.name, 0.0), abs(operator.process.skew))
 
     def until(self, condition: Callable[[], bool], *, within: float, every: float = 0.0) -> bool:
         """Let time pass until the condition holds, asked after everything that happens or every so many seconds."""

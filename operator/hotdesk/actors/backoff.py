@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from hotdesk.core.actions import Key
+from hotdesk.core.keys import Key
 from hotdesk.ports import Clock
 
 _FIRST = 0.2  # seconds

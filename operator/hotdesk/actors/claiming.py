@@ -97,6 +97,8 @@ class Claiming:
         if fresh is None or fresh.status.machine != name or _holds(machine, fresh):
             return
         lives = action.instance is not None and action.instance.state.is_live
+        if fresh.status.phase == "Archiving" and (machine is not None or not lives):
+            return  # another operator has given the machine back: that is no loss
         if not (lives and await self._restored(fresh, machine, action)):
             log.warning("machine lost", extra={"machine": name, "workspace": _path(fresh)})
             await self.report(fresh, workspace_status.lost(fresh, now=self._world.clock.now()))

@@ -32,7 +32,6 @@ from hotdesk.core.actions import (
     GiveUpStart,
     GuardInstance,
     HoldPool,
-    Key,
     LetPoolGo,
     ProbeMachine,
     ProtectMembers,
@@ -56,6 +55,7 @@ from hotdesk.core.actions import (
     TerminateMember,
     WakeMachine,
 )
+from hotdesk.core.keys import Key
 from hotdesk.core.pool_facts import PoolFacts
 from hotdesk.ports import Conflict, HotdeskError
 

@@ -19,20 +19,17 @@ from hotdesk.api.v1alpha1 import (
 from hotdesk.api.v1alpha1 import WorkspaceStatus as Status
 from hotdesk.core.backups import BackupJob, RestoreJob
 from hotdesk.core.facts import Instance
-
-Key = tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class MachineWrite:
-    """What writes to the record of a machine as it was read."""
-
-    machine: Machine
-
-    @property
-    def key(self) -> Key:
-        """One write to a machine at a time."""
-        return "machine", self.machine.metadata.name
+from hotdesk.core.keys import (
+    CapacityWrite,
+    Key,
+    MachineCreation,
+    MachineWrite,
+    PoolWrite,
+    PowerCall,
+    Securing,
+    Termination,
+    WorkspaceWrite,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,46 +68,28 @@ class CheckClaims(MachineWrite):
 
 
 @dataclass(frozen=True, slots=True)
-class CheckSeat:
+class CheckSeat(WorkspaceWrite):
     """Ask the API server whether a published workspace still holds its claim.
 
     If the record lost the claim or is gone while the instance lives, the claim is restored; else the machine is lost.
     """
 
-    workspace: Workspace
     instance: Instance | None  # the machine as EC2 showed it
 
-    @property
-    def key(self) -> Key:
-        """One write to a workspace at a time."""
-        return "workspace", self.workspace.metadata.uid
-
 
 @dataclass(frozen=True, slots=True)
-class ReportWorkspace:
+class ReportWorkspace(WorkspaceWrite):
     """Tell a workspace how it stands."""
 
-    workspace: Workspace
     status: Status
-
-    @property
-    def key(self) -> Key:
-        """One write to a workspace at a time."""
-        return "workspace", self.workspace.metadata.uid
 
 
 @dataclass(frozen=True, slots=True)
-class RegisterMachine:
+class RegisterMachine(MachineCreation):
     """Create the record of an instance that its group shows."""
 
-    name: str
     zone: str
     slots: int
-
-    @property
-    def key(self) -> Key:
-        """One write to a machine at a time."""
-        return "machine", self.name
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,33 +107,21 @@ class ReapMachine(MachineWrite):
 
 
 @dataclass(frozen=True, slots=True)
-class AdoptInstance:
+class AdoptInstance(MachineCreation):
     """Create the record of an instance that nobody knew, with the claims that its tags name."""
 
-    name: str
     zone: str
     slots: int
     claims: tuple[Claim, ...]
-
-    @property
-    def key(self) -> Key:
-        """One write to a machine at a time."""
-        return "machine", self.name
 
 
 @dataclass(frozen=True, slots=True)
-class CondemnInstance:
+class CondemnInstance(MachineCreation):
     """Create the record of an instance that nobody knew, to be ended, if all that its tags name are gone."""
 
-    name: str
     zone: str
     slots: int
     claims: tuple[Claim, ...]
-
-    @property
-    def key(self) -> Key:
-        """One write to a machine at a time."""
-        return "machine", self.name
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,62 +144,37 @@ class ProbeMachine:
 
 
 @dataclass(frozen=True, slots=True)
-class ReportPool:
+class ReportPool(PoolWrite):
     """Tell the pool how it stands, unless it changed since this was planned."""
 
     pool: MachinePool
     status: MachinePoolStatus
 
-    @property
-    def key(self) -> Key:
-        """One write to the pool at a time."""
-        return ("pool",)
-
 
 @dataclass(frozen=True, slots=True)
-class HoldPool:
+class HoldPool(PoolWrite):
     """Put our finalizer on the pool, so that its deletion waits for its claims."""
 
-    @property
-    def key(self) -> Key:
-        """One write to the pool at a time."""
-        return ("pool",)
-
 
 @dataclass(frozen=True, slots=True)
-class LetPoolGo:
+class LetPoolGo(PoolWrite):
     """Take our finalizer off a deleted pool that has nothing left."""
 
-    @property
-    def key(self) -> Key:
-        """One write to the pool at a time."""
-        return ("pool",)
-
 
 @dataclass(frozen=True, slots=True)
-class SetDesired:
+class SetDesired(CapacityWrite):
     """Set the group's desired capacity."""
 
     desired: int
     raises: bool  # above what the group is known to have: must be recorded before it is sent
 
-    @property
-    def key(self) -> Key:
-        """One capacity call at a time."""
-        return ("capacity",)
-
 
 @dataclass(frozen=True, slots=True)
-class SetMaxSize:
+class SetMaxSize(CapacityWrite):
     """Set the group's MaxSize, the fence that a late capacity call cannot pass."""
 
     max_size: int
     raises: bool
-
-    @property
-    def key(self) -> Key:
-        """One capacity call at a time."""
-        return ("capacity",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,52 +204,28 @@ class ProtectMembers:
 
 
 @dataclass(frozen=True, slots=True)
-class TagMachines:
+class TagMachines(Securing):
     """Write the claims of these machines into their tags."""
 
     ids: tuple[str, ...]
     tags: tuple[tuple[str, str], ...] = field(repr=False)
 
-    @property
-    def key(self) -> Key:
-        """One batch at a time, and never beside a detach of the same machines."""
-        return ("secure",)
-
 
 @dataclass(frozen=True, slots=True)
-class DetachMachines:
+class DetachMachines(Securing):
     """Take claimed machines out of the group's reach."""
 
     ids: tuple[str, ...]
 
-    @property
-    def key(self) -> Key:
-        """One batch at a time."""
-        return ("secure",)
-
 
 @dataclass(frozen=True, slots=True)
-class TerminateMember:
+class TerminateMember(Termination):
     """Terminate a reaped machine through its group."""
 
-    name: str
-
-    @property
-    def key(self) -> Key:
-        """One termination of a machine at a time."""
-        return "terminate", self.name
-
 
 @dataclass(frozen=True, slots=True)
-class TerminateInstance:
+class TerminateInstance(Termination):
     """Terminate a reaped machine outside the group."""
-
-    name: str
-
-    @property
-    def key(self) -> Key:
-        """One termination of a machine at a time."""
-        return "terminate", self.name
 
 
 @dataclass(frozen=True, slots=True)
@@ -360,27 +278,13 @@ class AccountFor(MachineWrite):
 
 
 @dataclass(frozen=True, slots=True)
-class StopInstance:
+class StopInstance(PowerCall):
     """Have EC2 stop a machine."""
-
-    name: str
-
-    @property
-    def key(self) -> Key:
-        """One change of a machine's power at a time."""
-        return "power", self.name
 
 
 @dataclass(frozen=True, slots=True)
-class StartInstance:
+class StartInstance(PowerCall):
     """Have EC2 start a machine."""
-
-    name: str
-
-    @property
-    def key(self) -> Key:
-        """One change of a machine's power at a time."""
-        return "power", self.name
 
 
 @dataclass(frozen=True, slots=True)

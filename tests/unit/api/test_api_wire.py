@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from hotdesk.api.v1alpha1 import Claim, ClaimedBy, MachinePool, Reap, Workspace, WorkspaceStatus
-from hotdesk.api.wire import explain, format_duration, parse_duration
+from hotdesk.api.wire import ObjectMeta, explain, format_duration, parse_duration
 
 WORKSPACE = {
     "apiVersion": "hotdesk.dev/v1alpha1",
@@ -105,3 +105,11 @@ def test_a_pool_of_the_required_fields_has_the_defaults_of_the_docs():
     assert pool.allowed_namespaces.from_ == "All"
     assert pool.readiness is not None
     assert pool.readiness.deadline == timedelta(minutes=10)
+
+
+def test_what_was_given_is_said_once_for_all_objects_and_changed_for_none():
+    one, other = (ObjectMeta.model_validate({"name": name, "uid": name}) for name in ("one", "other"))
+    assert one.model_fields_set is other.model_fields_set
+    changed = one.model_copy(update={"generation": 2})
+    assert changed.model_fields_set == {"name", "uid", "generation"}
+    assert one.model_fields_set == other.model_fields_set == {"name", "uid"}
