@@ -15,7 +15,7 @@ from hotdesk_local.controlplane.crds import apply_crds, find_crds
 from hotdesk_local.controlplane.plane import ControlPlane
 
 _namespaces = count(1)
-_LONG_MODULES_FIRST = ("laws", "e2e", "contract", "fuzz", "component", "unit")
+_LONG_MODULES_FIRST = ("laws", "e2e", "contract", "fuzz", "component", "unit", "editors")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
