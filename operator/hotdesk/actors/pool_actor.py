@@ -194,6 +194,11 @@ class PoolActor:
         return self._effects.is_busy
 
     @property
+    def under_way(self) -> tuple[str, ...]:
+        """What is under way, for people."""
+        return self._effects.under_way
+
+    @property
     def breadth(self) -> int:
         """How many instances a complete look shows, as far as it knows."""
         return len(self.facts.instances)
