@@ -1,4 +1,4 @@
-"""Files that come back into another folder than they were in: the scripts, run for real in a folder that is the disk."""
+"""Files that come back into another folder than they were in: the scripts, run for real in a folder as the disk."""
 
 import hashlib
 import os
