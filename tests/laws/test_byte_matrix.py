@@ -15,6 +15,7 @@ _MOVING = ("idle stop", "wake by activity", "stop and archive", "wake elsewhere"
 _FLOWS = [f for f in LIFECYCLE_FLOWS if f.name.startswith(_MOVING) and not f.name.endswith("none")]
 _EVERY = 25
 """Of the cells `make test` tries one in so many: with a vault in memory the crash matrix tries them all."""
+_PATH = "/home/ada/team/w1/file.txt"
 _TEXT = "text 1"  # of which the file was made, before the flow began
 
 
@@ -57,7 +58,7 @@ def _assert_files(flow: Flow, world: SimWorld, root: Path) -> None:
         status = workspace["status"]
         is_on_disk = status.get("machine") is not None
         found = world.files.disk(status["machine"]) if is_on_disk else world.files.saved[status["backup"]["id"]].files
-        assert found == {"/home/ada/w1.txt": _TEXT}, f"{workspace['metadata']['name']}: {found}\n{world.trace.told()}"
+        assert found == {_PATH: _TEXT}, f"{workspace['metadata']['name']}: {found}\n{world.trace.told()}"
     assert len(workspaces) == (2 if flow.name.startswith("restoreFrom") else 1)
     if flow.name.startswith("wake elsewhere"):
         before, _ = start_of(flow, root)
