@@ -18,15 +18,16 @@ from hotdesk.api.v1alpha1 import (
 )
 from hotdesk.core.actions import BackUp, FindFiles, Restore
 from hotdesk.core.backup_records import bucket_of, place_of, record_found
-from hotdesk.core.backups import Kept, Stage
+from hotdesk.core.backups import BackupJob, BackupProgress, Kept, RestoreProgress, Stage
 from hotdesk.core.lifecycle import told
 from hotdesk.core.pool_facts import PoolFacts
-from hotdesk.ports import Conflict, NotFound, Refused, Unanswered, Vault
+from hotdesk.ports import Conflict, Denied, NotFound, Refused, Unanswered, Vault
 
 log = logging.getLogger(__name__)
 
 KeepAction = BackUp | Restore | FindFiles
 _PATIENCE: Final = 60.0  # seconds; SSM's agent may answer late after a start
+_LONG: Final = 45 * 60.0  # seconds; a script may hang, and a large archive takes long
 DOUBT = (Conflict, NotFound, Refused, Unanswered)
 
 
@@ -37,7 +38,7 @@ class Keeping:
     facts: PoolFacts
     world: World
     report: Report
-    _hindered: dict[tuple[str, int], float] = field(default_factory=dict)  # by machine and slot: since, monotonic
+    _said: dict[tuple[str, int], tuple[str, float]] = field(default_factory=dict)  # by machine and slot: what, since
 
     async def carry_out(self, action: KeepAction) -> bool:
         """Advance one job; False says that it goes on, and should not be asked about again at once."""
@@ -52,13 +53,14 @@ class Keeping:
     async def _back_up(self, action: BackUp) -> bool:
         """Advance a backup; a verified one is noted on the machine, and only that ends the job."""
         job, name = action.job, action.machine.metadata.name
-        progress = await self._vault.back_up(job)
         key = (name, job.slot)
-        if progress.stage is Stage.FAILED or self._is_stuck(key, progress.stage):
-            if self.facts.life.troubles.get(key) != progress.message:
-                log.warning("backup failed", extra={"machine": name, "because": progress.message})
-            self.facts.life.troubles[key] = progress.message
-            self.facts.life.stir(job.workspace.uid)
+        try:
+            progress = await self._vault.back_up(job)
+        except Denied as denied:
+            self._complain(job, str(denied))
+            raise
+        if self._is_stuck(key, progress) or progress.stage is Stage.FAILED:
+            self._complain(job, progress.message)
         if progress.stage is not Stage.DONE or progress.kept is None:
             return False
         machine = await Rereader(self.facts, self.world.store).machine(name)
@@ -80,7 +82,7 @@ class Keeping:
         now = self.world.clock.now()
         if progress.stage is Stage.DONE:
             status = told.restored(workspace, machine=machine, pool=pool, backup_id=job.kept_id, now=now)
-        elif progress.stage is Stage.FAILED or self._is_stuck((job.instance, job.slot), progress.stage):
+        elif self._is_stuck((job.instance, job.slot), progress) or progress.stage is Stage.FAILED:
             status = told.not_restored(workspace, because=progress.message, now=now)
         else:
             return False
@@ -120,13 +122,25 @@ class Keeping:
             return None, f"backup {source.backup} of this namespace and owner does not exist."
         return record_found(kept, place), ""
 
-    def _is_stuck(self, key: tuple[str, int], stage: Stage) -> bool:
-        """Tell whether a job has been hindered for so long that a person should know."""
-        if stage is not Stage.HINDERED:
-            self._hindered.pop(key, None)
-            return False
+    def _complain(self, job: BackupJob, because: str) -> None:
+        """Keep why files are not saved, for their owner to be told."""
+        key = (job.instance, job.slot)
+        if self.facts.life.troubles.get(key) != because:
+            log.warning("backup failed", extra={"machine": job.instance, "because": because})
+        self.facts.life.troubles[key] = because
+        self.facts.life.stir(job.workspace.uid)
+
+    def _is_stuck(self, key: tuple[str, int], progress: BackupProgress | RestoreProgress) -> bool:
+        """Tell whether a job has been hindered, or has said the same, for so long that a person should know."""
         now = self.world.clock.monotonic()
-        return now - self._hindered.setdefault(key, now) >= _PATIENCE
+        said, since = self._said.get(key, ("", now))
+        if said != progress.message:
+            since = now
+        self._said[key] = (progress.message, since)
+        if progress.stage in (Stage.DONE, Stage.FAILED):
+            del self._said[key]
+            return False
+        return now - since >= (_PATIENCE if progress.stage is Stage.HINDERED else _LONG)
 
     @property
     def _vault(self) -> Vault:
