@@ -44,6 +44,11 @@ test-editors: $(READY) ## Ask a real Jupyter server and a real code-server who i
 soak: $(READY) ## Let both law machines run on random seeds by turns (SOAK_MINUTES=30)
 	@PYTHONPATH=tests $(BIN)/python -m laws
 
+.PHONY: chaos
+chaos: $(READY) ## Let things go wrong on the real stack: processes, clocks, network, disk (CHAOS_MINUTES=10, CHAOS_SEED=1)
+	@$(BIN)/hotdesk local build
+	@PYTHONPATH=tests $(BIN)/python -m chaos
+
 .PHONY: bench
 bench: $(READY) ## Measure claims against an ideal client, in one run
 	@PYTHONPATH=tests $(BIN)/python -m bench

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cache, partial
+from pathlib import Path
 
 from laws.flows import Flow
 from simworld.network import Call, Fate, Order
@@ -84,9 +85,9 @@ class Executioner:
 
 
 @cache
-def start_of(flow: Flow) -> tuple[SimWorld, Witness]:
+def start_of(flow: Flow, root: Path | None = None) -> tuple[SimWorld, Witness]:
     """Return the world at rest from which a flow starts; without operators, which remember nothing anyway."""
-    with SimWorld(seed=1, shares=False) as world:
+    with SimWorld(seed=1, shares=False, keeps_books=True, root=root) as world:
         witness = Witness(world)
         people = People(world, witness)
         flow.pool(people)
@@ -98,9 +99,9 @@ def start_of(flow: Flow) -> tuple[SimWorld, Witness]:
     return world, witness
 
 
-def cells_of(flow: Flow, operators: int) -> Iterator[Cell]:
+def cells_of(flow: Flow, operators: int, *, root: Path | None = None) -> Iterator[Cell]:
     """Run the flow undisturbed, and yield every way to die in it that leaves a world of its own."""
-    undisturbed, _ = run(flow, operators, cell=None)
+    undisturbed, _ = run(flow, operators, cell=None, root=root)
     seen = Counter[str]()
     for number, call in enumerate(undisturbed.calls, 1):
         seen[_shape(call)] += 1
@@ -111,10 +112,13 @@ def cells_of(flow: Flow, operators: int) -> Iterator[Cell]:
                     yield Cell(flow=flow, operators=operators, number=number, call=str(call), death=death)
 
 
-def run(flow: Flow, operators: int, *, cell: Cell | None) -> tuple[Executioner, SimWorld]:
-    """Run a flow to rest; raises AssertionError with the story if a law is broken or it does not come to rest."""
-    with SimWorld(seed=1, shares=False) as world:
-        before, earlier = start_of(flow)
+def run(flow: Flow, operators: int, *, cell: Cell | None, root: Path | None = None) -> tuple[Executioner, SimWorld]:
+    """Run a flow to rest; raises AssertionError with the story if a law is broken or it does not come to rest.
+
+    Below `root`, an empty folder that is the flow's alone, files have real bytes.
+    """
+    with SimWorld(seed=1, shares=False, keeps_books=True, root=root) as world:
+        before, earlier = start_of(flow, root)
         world.take_over(before)
         witness = Witness(world)
         witness.catch_up(earlier)
@@ -139,8 +143,8 @@ def run(flow: Flow, operators: int, *, cell: Cell | None) -> tuple[Executioner, 
         is_at_rest = _rests(world)
         witness.check()
         assert is_at_rest, "\n".join([*unrest(world), "", world.trace.told(last=100)])
-        lost = witness.keep.at_rest()
-        assert not lost, "\n".join([*lost, "", world.trace.told(last=150)])
+        wrong = [*witness.keep.at_rest(), *witness.usage.at_rest()]
+        assert not wrong, "\n".join([*wrong, "", world.trace.told(last=150)])
         return executioner, world
 
 

@@ -18,6 +18,7 @@ from simworld.world import SimWorld
 _RUNS = (State.PENDING, State.RUNNING)
 _EXACT = 1.0  # seconds
 _SHORT = 0.05  # seconds: a run so short may be on record or not
+_JUST = 5.0  # seconds: a start of which nobody has heard yet is on nobody's bill
 Seat = tuple[str, str, int]  # UID, machine, slot
 
 
@@ -63,6 +64,8 @@ class UsageLaw:
             self._begin(known, seat, doubt=self._skew)
         for seat in gone if held else ():  # of the last one the time runs on until the machine does not
             self._end(known, seat, doubt=self._skew)
+        if not held:
+            self._excuse(known)
 
     def changed(self, instance: Instance, old: str | None, new: str) -> None:
         """Take in that a machine started, or ended its run."""
@@ -118,6 +121,11 @@ class UsageLaw:
             minutes = sum(one.billed_minutes for one in held)
             if told.billed_minutes != minutes or abs(told.running_seconds - seconds) > len(held) / 2:
                 yield f"{name} is told {told}, the ledger holds {seconds} s, {minutes} minutes in {len(held)} records"
+
+    def _excuse(self, machine: _Machine) -> None:
+        """Forget runs that had just begun when the last user left, who was not told that they had."""
+        for seat in [seat for seat, ran in machine.open.items() if self._now - ran.start < _JUST]:
+            del machine.open[seat]
 
     def _begin(self, machine: _Machine, seat: Seat, *, doubt: float) -> None:
         if seat not in machine.open:
