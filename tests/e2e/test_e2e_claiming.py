@@ -206,6 +206,7 @@ def test_seat_that_was_left_on_a_shared_machine_is_taken_before_a_new_machine(sc
     laws.is_at_rest(pool, idle=3)
     pool.delete("two")
     wait_for(lambda: _holders(scene, shared) == {"one", "three"}, what="the second has left")
+    pool.wait_idle(4)  # the operator knows it, too
     pool.create("four")
     (four,) = pool.wait_bound("four")
     assert four["status"]["machine"] == shared
