@@ -5,6 +5,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from random import Random
 
@@ -13,6 +14,8 @@ from chaos.history import Deed
 from chaos.nets import Network
 from chaos.replicas import Replicas
 from e2e.simulator import Simulator
+from hotdesk_local.controlplane.plane import ControlPlane
+from hotdesk_local.errors import LocalStackError
 from hotdesk_local.stack import LocalStack
 
 
@@ -43,6 +46,7 @@ class Chaos:
         return self.chance.choice((1, 2))
 
 
+_STARTS = 3
 Fault = Callable[[Chaos], None]
 
 
@@ -98,7 +102,7 @@ def restart_apiserver(chaos: Chaos) -> None:
     chaos.note("cut", "apiserver")
     (plane.kill_apiserver if chaos.chance.random() < 0.5 else plane.stop_apiserver)()
     chaos.last(0, 6)
-    plane.start_apiserver()
+    serve(plane)
     chaos.note("mend", "apiserver")
 
 
@@ -109,7 +113,7 @@ def restart_etcd(chaos: Chaos) -> None:
     chaos.stack.state.kill("etcd")
     chaos.last(0, 6)
     plane.start_etcd()
-    plane.start_apiserver()
+    serve(plane)
     chaos.note("mend", "etcd")
 
 
@@ -166,6 +170,14 @@ ANYWHERE: dict[str, Fault] = {
     "freeze AWS": freeze_aws,
 }
 """Faults that need no rights."""
+
+
+def serve(plane: ControlPlane) -> None:
+    """Start the API server, again if it gives up: it does so when a busy computer keeps it from its first checks."""
+    for _ in range(_STARTS - 1):
+        with suppress(LocalStackError):
+            return plane.start_apiserver()
+    return plane.start_apiserver()
 
 
 def _signal(chaos: Chaos, name: str, what: str) -> None:

@@ -3,7 +3,7 @@
 from contextlib import suppress
 from pathlib import Path
 
-from chaos.faults import Chaos, Fault
+from chaos.faults import Chaos, Fault, serve
 from chaos.nets import Network
 from hotdesk_local.stack import operator_name
 
@@ -43,7 +43,7 @@ def fill_disk(chaos: Chaos) -> None:
     ballast.unlink()
     chaos.stack.state.kill("etcd")  # one that has survived has failed writes behind it that nobody should trust
     plane.start_etcd()
-    plane.start_apiserver()
+    serve(plane)
     chaos.note("mend", "disk")
 
 

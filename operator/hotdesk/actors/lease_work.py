@@ -116,7 +116,7 @@ class LeaseWork:
         except _DOUBT:
             await self._reread(lease.metadata.name)
         else:
-            self._book.remove(lease.metadata.name)
+            self._book.deleted(lease)
 
     async def _take_in(self, name: str, writing: Awaitable[Lease]) -> None:
         try:
@@ -128,5 +128,10 @@ class LeaseWork:
         found = await self._leases.fetch_lease(name=name)
         if found is None:
             self._book.remove(name)
-        else:
-            self._book.upsert(found, now=self._clock.monotonic())
+            return
+        # The watch may be behind this read: its holder may have joined since, and would be taken for dead.
+        stranger = self._book.stranger(found)
+        living = await self._leases.fetch_lease(name=stranger) if stranger is not None else None
+        for lease in (living, found):
+            if lease is not None:
+                self._book.upsert(lease, now=self._clock.monotonic())

@@ -58,7 +58,7 @@ class Sharing:
 
     def delete(self, lease: Lease) -> None:
         """Take in that a Lease is gone."""
-        self.book.remove(lease.metadata.name)
+        self.book.deleted(lease)
         self._wake.set()
 
     def relisted(self) -> None:

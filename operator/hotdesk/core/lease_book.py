@@ -58,6 +58,12 @@ class LeaseBook:
         self.leases.pop(name, None)
         self._peers.pop(name, None)
 
+    def deleted(self, lease: Lease) -> None:
+        """Take in that exactly this Lease is gone: one made anew under its name, perhaps known already, is another."""
+        known = self.leases.get(lease.metadata.name)
+        if known is not None and known.metadata.uid == lease.metadata.uid:
+            self.remove(lease.metadata.name)
+
     def resync(self, listed: Iterable[Lease], *, known: frozenset[str], now: float) -> None:
         """Take in a list; what was `known` before it began and is not in it is gone."""
         found = {lease.metadata.name: lease for lease in listed}
@@ -74,6 +80,14 @@ class LeaseBook:
         """Return who holds a pool's Lease, alive or not; "" for nobody."""
         lease = self.leases.get(pool_lease(pool))
         return lease.spec.holder_identity if lease is not None else ""
+
+    def stranger(self, lease: Lease) -> str | None:
+        """Return the name of the Lease by which the holder of a pool lives, where no such replica is known."""
+        holder = lease.spec.holder_identity
+        is_known = any(peer.identity == holder for peer in self._peers.values())
+        if not lease.metadata.name.startswith(_POOL) or not holder or is_known:
+            return None
+        return replica_lease(holder.rpartition("_")[0])
 
     def lease_of(self, identity: str) -> Lease:
         """Return the Lease of a replica that has one."""

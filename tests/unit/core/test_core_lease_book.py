@@ -89,3 +89,22 @@ def test_leases_of_no_kind_we_know_are_kept_out_of_the_way():
     book.upsert(lease("something-else"), now=0)
     view = book.view("a_1", pools=frozenset(), now=0)
     assert (view.holders, view.peers) == ({}, {})
+
+
+def test_the_end_of_an_earlier_lease_is_not_the_end_of_the_one_made_anew():
+    book = LeaseBook()
+    book.upsert(a(8, uid="2"), now=30)  # read past the watch, which tells the end of the earlier one only now
+    book.deleted(a(7, uid="1"))
+    assert list(book.view("x_1", pools=frozenset(), now=30).peers) == ["a_2"]
+    book.deleted(a(9, uid="2"))
+    assert not book.leases
+
+
+def test_a_holder_of_a_pool_that_nobody_has_heard_of_is_a_stranger():
+    book = LeaseBook()
+    book.upsert(a(), now=0)
+    assert book.stranger(lease("pool-x", "a_1")) is None
+    assert book.stranger(lease("pool-x", "")) is None
+    assert book.stranger(lease("pool-x", "a_2")) == "replica-a"
+    assert book.stranger(lease("pool-x", "b_c_1")) == "replica-b_c"
+    assert book.stranger(a(2, holder="process")) is None
