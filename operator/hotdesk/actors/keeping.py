@@ -2,6 +2,7 @@
 
 import logging
 from dataclasses import dataclass
+from datetime import timedelta
 
 from hotdesk.actors.rereading import Rereader
 from hotdesk.actors.resting import Report
@@ -17,14 +18,18 @@ from hotdesk.api.v1alpha1 import (
 )
 from hotdesk.core.actions import BackUp, FindFiles, Restore
 from hotdesk.core.backups import Kept, Stage
+from hotdesk.core.life_book import Unsaved
 from hotdesk.core.lifecycle import told
+from hotdesk.core.notices.texts import message_class
 from hotdesk.core.pool_facts import PoolFacts
-from hotdesk.ports import Conflict, NotFound, Refused, Unanswered, Vault
+from hotdesk.ports import Conflict, Denied, NotFound, Refused, Unanswered, Vault
 
 log = logging.getLogger(__name__)
 
 KeepAction = BackUp | Restore | FindFiles
 DOUBT = (Conflict, NotFound, Refused, Unanswered)
+SLOW = timedelta(minutes=5)
+"""A backup that lasts longer is told of, with what it waits for."""
 
 
 @dataclass(slots=True)
@@ -48,13 +53,16 @@ class Keeping:
     async def _back_up(self, action: BackUp) -> bool:
         """Advance a backup; a verified one is noted on the machine, and only that ends the job."""
         job, name = action.job, action.machine.metadata.name
-        progress = await self._vault.back_up(job)
+        try:
+            progress = await self._vault.back_up(job)
+        except Denied as error:
+            self._say(action, Unsaved(str(error), has_failed=True))
+            raise
         key = (name, job.slot)
         if progress.stage is Stage.FAILED:
-            if self.facts.life.troubles.get(key) != progress.message:
-                log.warning("backup failed", extra={"machine": name, "because": progress.message})
-            self.facts.life.troubles[key] = progress.message
-            self.facts.life.stir(job.workspace.uid)
+            self._say(action, Unsaved(progress.message, has_failed=True))
+        elif progress.stage is Stage.RUNNING and self.world.clock.now() - job.not_before > SLOW:
+            self._say(action, Unsaved(progress.message, has_failed=False))
         if progress.stage is not Stage.DONE or progress.kept is None:
             return False
         machine = await Rereader(self.facts, self.world.store).machine(name)
@@ -65,6 +73,16 @@ class Keeping:
         log.info("files saved", extra={"machine": name, "backup": progress.kept.id})
         await self._prune(action, progress.kept)
         return True
+
+    def _say(self, action: BackUp, trouble: Unsaved) -> None:
+        """Have the workspace told why its files are not saved, once for each way; numbers are no other way."""
+        machine, uid = action.machine.metadata.name, action.job.workspace.uid
+        key = (machine, action.job.slot)
+        known = self.facts.life.troubles.get(key)
+        if known is None or _class_of(known) != _class_of(trouble):
+            log.warning("files are not saved", extra={"machine": machine, "because": trouble.because})
+            self.facts.life.troubles[key] = trouble
+        self.facts.life.stir(uid)
 
     async def _restore(self, action: Restore) -> bool:
         """Advance a restore; when it is done the workspace is told that it is ready."""
@@ -143,6 +161,10 @@ class Keeping:
                 uid=job.workspace.uid,
                 keep=keep,
             )
+
+
+def _class_of(trouble: Unsaved) -> tuple[str, bool]:
+    return message_class(trouble.because), trouble.has_failed
 
 
 def _saved(action: BackUp, kept: Kept) -> Saved:
