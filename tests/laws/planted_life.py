@@ -20,7 +20,7 @@ from hotdesk.core.actions import ArchiveMachine, Restore, WakeMachine
 from hotdesk.core.backups import Kept, Stage
 from hotdesk.core.lifecycle import archiving, phases, power
 from hotdesk.core.pool_facts import weighing
-from hotdesk.core.quota import OwnerQuota
+from hotdesk.core.quota.owners import OwnerQuota
 from hotdesk.core.standing import Standing
 from hotdesk.core.terms import wants_machine
 from hotdesk.core.usage import usage_after
