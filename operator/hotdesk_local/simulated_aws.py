@@ -36,13 +36,21 @@ class SimulatedAws:
     region: str
 
     @classmethod
-    def launch(cls, state: State, *, config: Mapping[str, Any] | None = None) -> None:
+    def launch(cls, state: State, *, config: Mapping[str, Any] | None = None, address: str = "127.0.0.1") -> None:
         """Start it, if it does not run, without waiting for it. `config` is that of its control API."""
         if state.process("aws"):
             return
         folder = state.folder / "aws"
         folder.mkdir(exist_ok=True)
-        command: list[str | Path] = [sys.executable, "-m", "hotdesk_local.aws", "--state-dir", folder]
+        command: list[str | Path] = [
+            sys.executable,
+            "-m",
+            "hotdesk_local.aws",
+            "--state-dir",
+            folder,
+            "--address",
+            address,
+        ]
         configured = ["--config", json.dumps(dict(config))] if config else []
         state.start(name="aws", command=[*command, *configured], output=state.folder / _SAID)
 

@@ -39,6 +39,7 @@ class LocalStack:
         operator: bool = True,
         replicas: int = 1,
         aws_config: Mapping[str, Any] | None = None,
+        aws_address: str = "127.0.0.1",
         options: Options | None = None,
         progress: Progress | None = None,
     ) -> Self:
@@ -48,7 +49,7 @@ class LocalStack:
         try:
             binaries = find_or_build(progress=progress)
             # First, because it takes as long as the control plane does and they start at the same time.
-            SimulatedAws.launch(state, config=aws_config)
+            SimulatedAws.launch(state, config=aws_config, address=aws_address)
             with progress.step("starting etcd and kube-apiserver"):
                 plane = ControlPlane.start(state, options=options, binaries=binaries)
                 apply_crds(plane, folder=find_crds())

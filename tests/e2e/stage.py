@@ -4,6 +4,7 @@ from pathlib import Path
 
 from hotdesk_local.controlplane.apiserver import Options
 from hotdesk_local.stack import LocalStack
+from hotdesk_local.state import State
 
 LAUNCH_TEMPLATE = "tests"
 """What every group of the tests launches from."""
@@ -29,9 +30,9 @@ _FAST_AWS = {
 """Seconds, where AWS needs minutes."""
 
 
-def start_stack(folder: Path, *, options: Options | None = None) -> LocalStack:
+def start_stack(folder: Path | State, *, options: Options | None = None, aws_address: str = "127.0.0.1") -> LocalStack:
     """Start a stack without an operator."""
-    stack = LocalStack.start(folder, operator=False, aws_config=_FAST_AWS, options=options)
+    stack = LocalStack.start(folder, operator=False, aws_config=_FAST_AWS, aws_address=aws_address, options=options)
     stack.aws.ec2.create_launch_template(
         LaunchTemplateName=LAUNCH_TEMPLATE,
         LaunchTemplateData={"ImageId": stack.aws.image, "InstanceType": "m7i.large"},

@@ -213,6 +213,7 @@ def _flows() -> list[Flow]:
         Flow("halt", _halt("Halted"), before=_AT_WORK, pool=_pool(ARCHIVE)),
         Flow("halt ends on demand", _halt("Always"), before=_steps(_AT_WORK, _halt("Halted")), pool=_pool()),
         Flow("spot idle", _idle(), before=_AT_WORK, pool=spot),
+        Flow("spot idle, snapshot", _idle(), before=_AT_WORK, pool=_pool(SNAPSHOT, spot=True)),
         Flow("spot interruption", _interrupt, before=_AT_WORK, pool=spot),
         Flow("quota", _at_once(_come(), _come(), _come("bob")), pool=_pool(slots=3, quota=_ONE)),
         Flow("quota with room again", _leave, before=_at_once(_come(), _come()), pool=_pool(slots=3, quota=_ONE)),

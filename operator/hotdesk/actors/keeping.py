@@ -1,8 +1,9 @@
 """Saving files and bringing them back: one step of the vault at a time, its proofs written where they are sought."""
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Final
 
 from hotdesk.actors.rereading import Rereader
 from hotdesk.actors.resting import Report
@@ -17,6 +18,7 @@ from hotdesk.api.v1alpha1 import (
     Workspace,
 )
 from hotdesk.core.actions import BackUp, FindFiles, Restore
+from hotdesk.core.backup_records import bucket_of, place_of, record_found
 from hotdesk.core.backups import Kept, Stage
 from hotdesk.core.life_book import Unsaved
 from hotdesk.core.lifecycle import told
@@ -27,8 +29,9 @@ from hotdesk.ports import Conflict, Denied, NotFound, Refused, Unanswered, Vault
 log = logging.getLogger(__name__)
 
 KeepAction = BackUp | Restore | FindFiles
+_PATIENCE: Final = 60.0  # seconds; SSM's agent may answer late after a start
 DOUBT = (Conflict, NotFound, Refused, Unanswered)
-SLOW = timedelta(minutes=5)
+SLOW: Final = timedelta(minutes=5)
 """A backup that lasts longer is told of, with what it waits for."""
 
 
@@ -39,6 +42,7 @@ class Keeping:
     facts: PoolFacts
     world: World
     report: Report
+    _hindered: dict[tuple[str, int], float] = field(default_factory=dict)  # by machine and slot: since, monotonic
 
     async def carry_out(self, action: KeepAction) -> bool:
         """Advance one job; False says that it goes on, and should not be asked about again at once."""
@@ -59,7 +63,7 @@ class Keeping:
             self._say(action, Unsaved(str(error), has_failed=True))
             raise
         key = (name, job.slot)
-        if progress.stage is Stage.FAILED:
+        if progress.stage is Stage.FAILED or self._is_stuck(key, progress.stage):
             self._say(action, Unsaved(progress.message, has_failed=True))
         elif progress.stage is Stage.RUNNING and self.world.clock.now() - job.not_before > SLOW:
             self._say(action, Unsaved(progress.message, has_failed=False))
@@ -94,7 +98,7 @@ class Keeping:
         now = self.world.clock.now()
         if progress.stage is Stage.DONE:
             status = told.restored(workspace, machine=machine, pool=pool, backup_id=job.kept_id, now=now)
-        elif progress.stage is Stage.FAILED:
+        elif progress.stage is Stage.FAILED or self._is_stuck((job.instance, job.slot), progress.stage):
             status = told.not_restored(workspace, because=progress.message, now=now)
         else:
             return False
@@ -104,7 +108,7 @@ class Keeping:
     async def _find(self, action: FindFiles) -> bool:
         """Look up which backup a new workspace is to begin with, and note it."""
         workspace, source, pool = action.workspace, action.workspace.spec.restore_from, self.facts.pool
-        if source is None or pool is None or pool.spec.backup is None:
+        if source is None or pool is None:
             return False
         record, problem = await self._found(workspace, source, pool.spec.backup)
         now = self.world.clock.now()
@@ -115,7 +119,7 @@ class Keeping:
         return True
 
     async def _found(
-        self, workspace: Workspace, source: RestoreFrom, backup: Backup
+        self, workspace: Workspace, source: RestoreFrom, backup: Backup | None
     ) -> tuple[BackupRecord | None, str]:
         """Return the backup that `restoreFrom` names, or a sentence why it cannot be used."""
         namespace, owner = workspace.metadata.namespace, workspace.spec.owner
@@ -126,10 +130,21 @@ class Keeping:
             if other.status.backup is None:
                 return None, f"workspace {source.workspace} has no backup yet: it gets one when it is next stopped."
             return other.status.backup, ""
-        kept = await self._vault.find_by_id(backup=backup, id=source.backup or "")
+        place = place_of(source.backup or "", backup)
+        if place is None:
+            return None, f"the pool names no bucket in which archive {source.backup} could be: set spec.backup.s3."
+        kept = await self._vault.find_by_id(backup=place, id=source.backup or "")
         if kept is None or kept.namespace != namespace or kept.owner != owner:
             return None, f"backup {source.backup} of this namespace and owner does not exist."
-        return _record(kept), ""
+        return record_found(kept, place), ""
+
+    def _is_stuck(self, key: tuple[str, int], stage: Stage) -> bool:
+        """Tell whether a job has been hindered for so long that a person should know."""
+        if stage is not Stage.HINDERED:
+            self._hindered.pop(key, None)
+            return False
+        now = self.world.clock.monotonic()
+        return now - self._hindered.setdefault(key, now) >= _PATIENCE
 
     @property
     def _vault(self) -> Vault:
@@ -178,8 +193,7 @@ def _saved(action: BackUp, kept: Kept) -> Saved:
         began_at=max(kept.began_at, job.not_before),
         completed_at=kept.completed_at,
         size=kept.size,
+        method=job.backup.method,
+        bucket=bucket_of(job.backup),
+        paths=job.backup.paths,
     )
-
-
-def _record(kept: Kept) -> BackupRecord:
-    return BackupRecord(id=kept.id, method=kept.method, completed_at=kept.completed_at, size=kept.size)

@@ -15,14 +15,15 @@ from hotdesk_local.aws.server import SimulatedAws
 
 @click.command()
 @click.option("--state-dir", type=click.Path(path_type=Path), required=True, help="Where the machines' disks are kept.")
-@click.option("--port", default=0, show_default="a free one", help="Port of the endpoint on 127.0.0.1.")
+@click.option("--port", default=0, show_default="a free one", help="Port of the endpoint.")
+@click.option("--address", default="127.0.0.1", show_default=True, help="Address of the endpoint, not of machines.")
 @click.option("--region", default="eu-central-1", show_default=True)
 @click.option("--config", default="{}", help="JSON object, e.g. '{\"launch\": 0.5}'; see docs/local-aws.md.")
-def main(*, state_dir: Path, port: int, region: str, config: str) -> None:
+def main(*, state_dir: Path, port: int, address: str, region: str, config: str) -> None:
     """Run a simulated AWS until SIGTERM. Prints one line of JSON once it answers."""
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
     _allow_many_listeners()
-    simulator = SimulatedAws(state_dir=state_dir, port=port, region=region, config=json.loads(config))
+    simulator = SimulatedAws(state_dir=state_dir, address=address, port=port, region=region, config=json.loads(config))
     try:
         ready = simulator.start()
     except (OSError, RuntimeError, ValueError) as exc:

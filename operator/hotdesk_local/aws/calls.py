@@ -21,6 +21,8 @@ class Call:
     error: str | None = None
     doomed: bool = False
     """It goes well, and what it began shall end badly."""
+    key: str = ""
+    """Id of the key that signed it."""
 
     @property
     def cause(self) -> str:
@@ -35,10 +37,10 @@ class CallLog:
     last: int = 0
     _calls: deque[Call] = field(default_factory=lambda: deque(maxlen=KEPT))
 
-    def begin(self, *, time: float, service: str, action: str, params: dict[str, Any]) -> Call:
+    def begin(self, *, time: float, service: str, action: str, params: dict[str, Any], key: str = "") -> Call:
         """Record a call in the order in which it takes effect."""
         self.last += 1
-        call = Call(n=self.last, time=time, service=service, action=action, params=params)
+        call = Call(n=self.last, time=time, service=service, action=action, params=params, key=key)
         self._calls.append(call)
         return call
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import re
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -26,6 +27,7 @@ log = logging.getLogger(__name__)
 
 XML = "text/xml"
 SERVER_ERROR = 500
+_IPV4 = re.compile(r"\d+(\.\d+){3}")
 PAUSE = 0.05
 """Seconds between two looks of a long poll."""
 
@@ -73,7 +75,7 @@ class Gateway:
             return self._refusal(call, refusal)
 
         async def carry(call: Call) -> web.Response:
-            if action == "SendCommand" and not _is_loopback(request.host):
+            if action == "SendCommand" and not _is_address(request.host):
                 # A web page of a name that was bound to this address must not run commands here.
                 raise AwsError("AccessDeniedException", f"Commands are taken at an address, not as {request.host}.")
             handler = self.account.handler(call)
@@ -93,7 +95,11 @@ class Gateway:
         if latency:
             await asyncio.sleep(latency)
         call = self.account.world.calls.begin(
-            time=self.account.world.now(), service=service, action=action, params=params
+            time=self.account.world.now(),
+            service=service,
+            action=action,
+            params=params,
+            key=_signed_by(request.headers),
         )
         if fault is not None and fault.kind == "drop-before":
             return _dropped(request, call, fault.kind)
@@ -163,9 +169,9 @@ def _params(wire: Wire | JsonWire, action: str, form: Mapping[str, str], body: b
     return wire.parse(action, form) if isinstance(wire, Wire) else wire.parse(action, body)
 
 
-def _is_loopback(host: str) -> bool:
+def _is_address(host: str) -> bool:
     name = host.rpartition(":")[0] or host
-    return name == "localhost" or name.startswith("127.")
+    return name == "localhost" or bool(_IPV4.fullmatch(name))
 
 
 def _address(request: web.Request) -> Params:
@@ -191,8 +197,16 @@ def _service(headers: Mapping[str, str], body: bytes) -> str:
 
 
 def _signed_for(headers: Mapping[str, str]) -> str:
-    parts = headers.get("Authorization", "").partition("Credential=")[2].split(",")[0].split("/")
+    parts = _credential(headers)
     return parts[-2].lower() if len(parts) > 1 else "unsigned"
+
+
+def _signed_by(headers: Mapping[str, str]) -> str:
+    return _credential(headers)[0]
+
+
+def _credential(headers: Mapping[str, str]) -> list[str]:
+    return headers.get("Authorization", "").partition("Credential=")[2].split(",")[0].split("/")
 
 
 def _implied_action(request: web.Request, body: bytes) -> str:

@@ -50,12 +50,14 @@ class SimulatedAws:
         self,
         *,
         state_dir: Path,
+        address: str = "127.0.0.1",
         port: int = 0,
         region: str = "eu-central-1",
         config: Mapping[str, Any] | None = None,
         now: Callable[[], float] = clock.now,
     ) -> None:
         self._state_dir = state_dir
+        self._address = address
         self._port = port
         self._region = region
         self._config = Config().changed(dict(config or {}))
@@ -143,7 +145,13 @@ class SimulatedAws:
             xml = xml_wires()
             account = Account(world, handlers(ec2=xml["ec2"], autoscaling=xml["autoscaling"]))
             gateway = Gateway(account=account, elsewhere=elsewhere, wires={**xml, **json_wires()})
-            endpoint = await _listen(gateway, ControlApi(world, machines, account.faults), port=self._port, stack=stack)
+            endpoint = await _listen(
+                gateway,
+                ControlApi(world, machines, account.faults),
+                address=self._address,
+                port=self._port,
+                stack=stack,
+            )
             world.endpoint = endpoint
             world.guests.environment.update(_guest_environment(endpoint, self._region))
             loop = asyncio.create_task(control_loop.run(world, machines))
@@ -199,15 +207,17 @@ def _guest_environment(endpoint: str, region: str) -> Mapping[str, str]:
     }
 
 
-async def _listen(gateway: Gateway, control: ControlApi, *, port: int, stack: contextlib.AsyncExitStack) -> str:
+async def _listen(
+    gateway: Gateway, control: ControlApi, *, address: str, port: int, stack: contextlib.AsyncExitStack
+) -> str:
     app = web.Application(client_max_size=LARGEST_BODY)
     app.add_routes([*control.routes(), web.route("*", "/{path:.*}", gateway.handle)])
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
     await runner.setup()
     stack.push_async_callback(runner.cleanup)
-    site = web.TCPSite(runner, "127.0.0.1", port, backlog=1024)
+    site = web.TCPSite(runner, address, port, backlog=1024)
     await site.start()
-    return f"http://127.0.0.1:{runner.addresses[0][1]}"
+    return f"http://{address}:{runner.addresses[0][1]}"
 
 
 def _own(state_dir: Path) -> IO[str]:

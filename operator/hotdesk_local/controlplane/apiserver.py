@@ -24,6 +24,10 @@ class Options:
     """How often the API server itself cuts off etcd's history (a Go duration; "0" never)."""
     flags: tuple[str, ...] = ()
     """Further flags, for instance `--v=4`."""
+    address: str = "127.0.0.1"
+    """Where the API server listens."""
+    etcd_address: str = "127.0.0.1"
+    """Where etcd listens; another one where each part has a network namespace of its own."""
 
 
 @dataclass(frozen=True)
@@ -68,15 +72,15 @@ rules: [{level: Metadata}]
 
 
 def apiserver_command(binary: Path, *, files: Files, port: int, etcd_port: int, options: Options) -> list[str | Path]:
-    """Return the command of an API server on loopback, without any controller beside it."""
+    """Return the command of an API server without any controller beside it."""
     audit = [f"--audit-policy-file={files.audit_policy}", f"--audit-log-path={files.audit_log}"]
     return [
         binary,
-        f"--etcd-servers=http://127.0.0.1:{etcd_port}",
+        f"--etcd-servers=http://{options.etcd_address}:{etcd_port}",
         f"--etcd-compaction-interval={options.etcd_compaction_interval}",
         f"--watch-cache={str(options.watch_cache).lower()}",
-        "--bind-address=127.0.0.1",
-        "--advertise-address=127.0.0.1",
+        f"--bind-address={options.address}",
+        f"--advertise-address={options.address}",
         f"--secure-port={port}",
         f"--cert-dir={files.folder}",
         f"--token-auth-file={files.tokens}",
@@ -96,28 +100,28 @@ def apiserver_command(binary: Path, *, files: Files, port: int, etcd_port: int, 
     ]
 
 
-def get(path: str, *, port: int, files: Files, token: str) -> bool | None:
+def get(path: str, *, address: str, port: int, files: Files, token: str) -> bool | None:
     """Return True if the API server answers 200 to an administrator's GET, else None."""
     try:
-        with closing(_connect(port=port, files=files, timeout=_TIMEOUT)) as connection:
+        with closing(_connect(address, port=port, files=files, timeout=_TIMEOUT)) as connection:
             return True if _ask(connection, path, token=token).status == http.HTTPStatus.OK else None
     except (OSError, http.client.HTTPException):  # not listening yet, or the certificate is not written yet
         return None
 
 
-def watch(path: str, *, since: int, port: int, files: Files, token: str) -> Iterator[dict[str, Any]]:
+def watch(path: str, *, since: int, address: str, port: int, files: Files, token: str) -> Iterator[dict[str, Any]]:
     """Yield what happens to the objects of a path after a version, until the API server ends the watch.
 
     After version 0 that is those that exist first.
     """
-    with closing(_connect(port=port, files=files, timeout=None)) as connection:
+    with closing(_connect(address, port=port, files=files, timeout=None)) as connection:
         for line in _ask(connection, f"{path}?watch=1{f'&resourceVersion={since}' if since else ''}", token=token):
             yield json.loads(line)
 
 
-def _connect(*, port: int, files: Files, timeout: float | None) -> http.client.HTTPSConnection:
+def _connect(address: str, *, port: int, files: Files, timeout: float | None) -> http.client.HTTPSConnection:
     context = ssl.create_default_context(cafile=files.certificate)
-    return http.client.HTTPSConnection("127.0.0.1", port, timeout=timeout, context=context)
+    return http.client.HTTPSConnection(address, port, timeout=timeout, context=context)
 
 
 def _ask(connection: http.client.HTTPSConnection, path: str, *, token: str) -> http.client.HTTPResponse:

@@ -8,9 +8,9 @@ from typing import Any
 _TIMEOUT = 5.0
 
 
-def etcd_command(binary: Path, *, data: Path, port: int) -> list[str | Path]:
-    """Return the command of a single etcd on loopback."""
-    client = f"http://127.0.0.1:{port}"
+def etcd_command(binary: Path, *, data: Path, address: str, port: int) -> list[str | Path]:
+    """Return the command of a single etcd."""
+    client = f"http://{address}:{port}"
     return [
         binary,
         "--name=local",
@@ -25,28 +25,29 @@ def etcd_command(binary: Path, *, data: Path, port: int) -> list[str | Path]:
     ]
 
 
-def is_healthy(*, port: int) -> bool | None:
+def is_healthy(*, address: str, port: int) -> bool | None:
     """Return True once etcd serves requests, else None."""
     try:
-        return True if _call("GET", "/health", port=port).get("health") == "true" else None
+        return True if _call("GET", "/health", address=address, port=port).get("health") == "true" else None
     except (OSError, http.client.HTTPException, ValueError):
         return None
 
 
-def compact(*, port: int) -> int:
+def compact(*, address: str, port: int) -> int:
     """Forget all history before the present revision, and return that revision.
 
     Whoever watches from an earlier one gets 410 Gone once the API server's watch cache does not hold it either.
     """
     # {} as key asks for nothing but the header, which carries the revision.
-    header = _call("POST", "/v3/kv/range", port=port, body={"key": "AA=="})["header"]
+    header = _call("POST", "/v3/kv/range", address=address, port=port, body={"key": "AA=="})["header"]
     revision = int(header["revision"])
-    _call("POST", "/v3/kv/compaction", port=port, body={"revision": revision, "physical": True})
+    compaction = {"revision": revision, "physical": True}
+    _call("POST", "/v3/kv/compaction", address=address, port=port, body=compaction)
     return revision
 
 
-def _call(method: str, path: str, *, port: int, body: dict[str, Any] | None = None) -> dict[str, Any]:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=_TIMEOUT)
+def _call(method: str, path: str, *, address: str, port: int, body: dict[str, Any] | None = None) -> dict[str, Any]:
+    connection = http.client.HTTPConnection(address, port, timeout=_TIMEOUT)
     try:
         connection.request(method, path, body=json.dumps(body) if body is not None else None)
         answer = connection.getresponse()

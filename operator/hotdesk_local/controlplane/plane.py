@@ -46,7 +46,7 @@ class ControlPlane:
     @property
     def url(self) -> str:
         """The address of the API server."""
-        return f"https://127.0.0.1:{self._port('apiserver_port')}"
+        return f"https://{self.options.address}:{self._port('apiserver_port')}"
 
     @property
     def audit_log(self) -> Path:
@@ -61,11 +61,11 @@ class ControlPlane:
 
     def start_etcd(self) -> None:
         """Start etcd, if it does not run, and wait until it serves."""
-        port = self._port("etcd_port")
-        command = etcd_command(self.binaries.etcd, data=self.state.folder / "etcd", port=port)
+        address, port = self.options.etcd_address, self._port("etcd_port")
+        command = etcd_command(self.binaries.etcd, data=self.state.folder / "etcd", address=address, port=port)
         process = self.state.process("etcd") or self.state.start(name="etcd", command=command)
         wait_for_answer(
-            lambda: is_healthy(port=port),
+            lambda: is_healthy(address=address, port=port),
             process=process,
             log=self.state.log("etcd"),
             what="it serves requests",
@@ -85,7 +85,14 @@ class ControlPlane:
         # The namespace comes last: a controller inside the API server makes it after /readyz is green.
         for path in ("/readyz", "/api/v1/namespaces/default"):
             self.wait_until(
-                partial(get, path, port=self._port("apiserver_port"), files=self.files, token=token),
+                partial(
+                    get,
+                    path,
+                    address=self.options.address,
+                    port=self._port("apiserver_port"),
+                    files=self.files,
+                    token=token,
+                ),
                 what=f"{path} answers 200",
                 within=_START_WITHIN,
             )
@@ -111,7 +118,7 @@ class ControlPlane:
 
     def compact(self) -> int:
         """Cut off etcd's history at the present, and return the revision it begins with."""
-        return compact(port=self._port("etcd_port"))
+        return compact(address=self.options.etcd_address, port=self._port("etcd_port"))
 
     def stop(self) -> None:
         """End both. The data stays in the state folder."""
@@ -146,7 +153,14 @@ class ControlPlane:
         `since` is the resourceVersion to go on from; 0 begins with what exists.
         """
         token = read_or_make_token(self.files.tokens)
-        return watch(path, since=since, port=self._port("apiserver_port"), files=self.files, token=token)
+        return watch(
+            path,
+            since=since,
+            address=self.options.address,
+            port=self._port("apiserver_port"),
+            files=self.files,
+            token=token,
+        )
 
     def kubeconfig_for(self, *, namespace: str, service_account: str) -> Path:
         """Write a kubeconfig with the rights of a ServiceAccount (which must exist), and return its path."""
