@@ -83,6 +83,8 @@ class Keeping:
         machine, uid = action.machine.metadata.name, action.job.workspace.uid
         key = (machine, action.job.slot)
         known = self.facts.life.troubles.get(key)
+        if known is not None and known.has_failed and not trouble.has_failed:
+            return  # why it failed says more than that it is tried again
         if known is None or _class_of(known) != _class_of(trouble):
             log.warning("files are not saved", extra={"machine": machine, "because": trouble.because})
             self.facts.life.troubles[key] = trouble
