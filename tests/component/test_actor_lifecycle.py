@@ -9,7 +9,7 @@ from fakes.apiserver.storage import Json
 from hotdesk.api.conditions import find_condition
 from hotdesk.api.v1alpha1 import WAKE_ANNOTATION, WorkspacePhase
 from hotdesk.core.facts import InstanceState
-from hotdesk.ports import InsufficientCapacity
+from hotdesk.ports import Denied, InsufficientCapacity
 
 HOUR = timedelta(hours=1)
 SNAPSHOT = {"method": "EBSSnapshot"}
@@ -372,6 +372,39 @@ async def test_a_stopped_machine_whose_files_cannot_be_saved_is_kept_and_says_wh
     await desk.looked()
     assert machine not in desk.fleet.deaths
     assert desk.workspace("demo").status.phase == "Stopped"
+
+
+@at_a_desk()
+async def test_a_missing_permission_to_save_files_is_told_to_whose_files_they_are(desk: Desk):
+    machine = await at_work(desk, "demo", backup=SNAPSHOT)
+    desk.vault.fail_always("back_up", Denied("not allowed to call ec2:CreateSnapshot"))
+    await stopped(desk, "demo")
+    await desk.until(lambda: "ec2:CreateSnapshot" in _unsaved(desk)[1], what="demo is told of the permission")
+    assert _unsaved(desk)[0] == "BackupFailed"
+    assert state(desk, machine) is InstanceState.STOPPED
+    desk.vault.heal("back_up")
+    await desk.until(lambda: desk.workspace("demo").status.backup is not None, what="the files are saved")
+
+
+@at_a_desk()
+async def test_a_backup_that_lasts_says_what_it_waits_for(desk: Desk):
+    await at_work(desk, "demo", backup=ARCHIVE)
+    desk.vault.takes = timedelta(hours=1)
+    desk.clock.advance(timedelta(minutes=51))
+    await until_warned(desk, "demo")
+    desk.clock.advance(timedelta(minutes=11))
+    await until_phase(desk, "demo", "Stopping")
+    await desk.looked()
+    assert _unsaved(desk) == ("", ""), "a backup may take some minutes"
+    desk.clock.advance(timedelta(minutes=6))
+    await desk.until(lambda: "under way" in _unsaved(desk)[1], what="demo is told what is waited for")
+    assert _unsaved(desk)[0] == "InProgress"
+
+
+def _unsaved(desk: Desk) -> tuple[str, str]:
+    """Return why the files of demo are not saved: reason and sentence, both empty while nothing is said."""
+    found = find_condition(desk.workspace("demo").status.conditions, "BackedUp")
+    return (found.reason, found.message) if found is not None and found.status == "False" else ("", "")
 
 
 @at_a_desk()

@@ -215,8 +215,8 @@ def _flows() -> list[Flow]:
         Flow("spot idle", _idle(), before=_AT_WORK, pool=spot),
         Flow("spot idle, snapshot", _idle(), before=_AT_WORK, pool=_pool(SNAPSHOT, spot=True)),
         Flow("spot interruption", _interrupt, before=_AT_WORK, pool=spot),
-        Flow("quota", _at_once(*[_come()] * 3, _come("bob")), pool=_pool(slots=3, quota=_ONE)),
-        Flow("quota with room again", _leave, before=_at_once(*[_come()] * 3), pool=_pool(slots=3, quota=_ONE)),
+        Flow("quota", _at_once(_come(), _come(), _come("bob")), pool=_pool(slots=3, quota=_ONE)),
+        Flow("quota with room again", _leave, before=_at_once(_come(), _come()), pool=_pool(slots=3, quota=_ONE)),
         Flow("come again at rest", lambda people: people.come_again(0), before=_STOPPED, pool=_pool(SNAPSHOT)),
     ]
     return flows

@@ -2,6 +2,7 @@
 
 import logging
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Final
 
 from hotdesk.actors.rereading import Rereader
@@ -18,8 +19,10 @@ from hotdesk.api.v1alpha1 import (
 )
 from hotdesk.core.actions import BackUp, FindFiles, Restore
 from hotdesk.core.backup_records import bucket_of, place_of, record_found
-from hotdesk.core.backups import BackupJob, BackupProgress, Kept, RestoreProgress, Stage
+from hotdesk.core.backups import BackupProgress, Kept, RestoreProgress, Stage
+from hotdesk.core.life_book import Unsaved
 from hotdesk.core.lifecycle import told
+from hotdesk.core.notices.texts import message_class
 from hotdesk.core.pool_facts import PoolFacts
 from hotdesk.ports import Conflict, Denied, NotFound, Refused, Unanswered, Vault
 
@@ -29,6 +32,8 @@ KeepAction = BackUp | Restore | FindFiles
 _PATIENCE: Final = 60.0  # seconds; SSM's agent may answer late after a start
 _LONG: Final = 45 * 60.0  # seconds; a script may hang, and a large archive takes long
 DOUBT = (Conflict, NotFound, Refused, Unanswered)
+SLOW: Final = timedelta(minutes=5)
+"""A backup that lasts longer is told of, with what it waits for."""
 
 
 @dataclass(slots=True)
@@ -57,10 +62,12 @@ class Keeping:
         try:
             progress = await self._vault.back_up(job)
         except Denied as denied:
-            self._complain(job, str(denied))
+            self._say(action, Unsaved(str(denied), has_failed=True))
             raise
         if self._is_stuck(key, progress) or progress.stage is Stage.FAILED:
-            self._complain(job, progress.message)
+            self._say(action, Unsaved(progress.message, has_failed=True))
+        elif progress.stage is Stage.RUNNING and self.world.clock.now() - job.not_before > SLOW:
+            self._say(action, Unsaved(progress.message, has_failed=False))
         if progress.stage is not Stage.DONE or progress.kept is None:
             return False
         machine = await Rereader(self.facts, self.world.store).machine(name)
@@ -71,6 +78,18 @@ class Keeping:
         log.info("files saved", extra={"machine": name, "backup": progress.kept.id})
         await self._prune(action, progress.kept)
         return True
+
+    def _say(self, action: BackUp, trouble: Unsaved) -> None:
+        """Have the workspace told why its files are not saved, once for each way; numbers are no other way."""
+        machine, uid = action.machine.metadata.name, action.job.workspace.uid
+        key = (machine, action.job.slot)
+        known = self.facts.life.troubles.get(key)
+        if known is not None and known.has_failed and not trouble.has_failed:
+            return  # why it failed says more than that it is tried again
+        if known is None or _class_of(known) != _class_of(trouble):
+            log.warning("files are not saved", extra={"machine": machine, "because": trouble.because})
+            self.facts.life.troubles[key] = trouble
+        self.facts.life.stir(uid)
 
     async def _restore(self, action: Restore) -> bool:
         """Advance a restore; when it is done the workspace is told that it is ready."""
@@ -122,14 +141,6 @@ class Keeping:
             return None, f"backup {source.backup} of this namespace and owner does not exist."
         return record_found(kept, place), ""
 
-    def _complain(self, job: BackupJob, because: str) -> None:
-        """Keep why files are not saved, for their owner to be told."""
-        key = (job.instance, job.slot)
-        if self.facts.life.troubles.get(key) != because:
-            log.warning("backup failed", extra={"machine": job.instance, "because": because})
-        self.facts.life.troubles[key] = because
-        self.facts.life.stir(job.workspace.uid)
-
     def _is_stuck(self, key: tuple[str, int], progress: BackupProgress | RestoreProgress) -> bool:
         """Tell whether a job has been hindered, or has said the same, for so long that a person should know."""
         now = self.world.clock.monotonic()
@@ -172,6 +183,10 @@ class Keeping:
                 uid=job.workspace.uid,
                 keep=keep,
             )
+
+
+def _class_of(trouble: Unsaved) -> tuple[str, bool]:
+    return message_class(trouble.because), trouble.has_failed
 
 
 def _saved(action: BackUp, kept: Kept) -> Saved:

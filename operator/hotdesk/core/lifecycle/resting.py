@@ -65,5 +65,5 @@ def _news_of_backup(
     trouble = facts.life.troubles.get((machine.metadata.name, workspace.status.slot or 0))
     if trouble is None or backup_of(facts.pool) is None:
         return None
-    status = told.unsaved(workspace, because=trouble, now=now)
+    status = told.unsaved(workspace, trouble, now=now)
     return ReportWorkspace(workspace=workspace, status=status) if status != workspace.status else None
