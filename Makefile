@@ -26,15 +26,15 @@ down: $(READY) ## End what `make up` started
 .PHONY: test
 test: $(READY) ## Run every check and test (builds the control plane the first time)
 	@$(BIN)/hotdesk local build
-	@$(BIN)/python -m pytest -n 2 --dist loadscope
+	@$(BIN)/python -m pytest -n 3 --dist loadscope --no-loadscope-reorder # a third of the time is waiting
 
 .PHONY: test-fast
 test-fast: $(READY) ## Run what needs no control plane
 	@$(BIN)/python -m pytest -m "not stack and not laws" --ignore=tests/editors
 
 .PHONY: test-laws
-test-laws: $(READY) ## Have the law machine find the planted bugs (some minutes)
-	@$(BIN)/python -m pytest -m laws tests/laws
+test-laws: $(READY) ## Have the law machine find the planted bugs; try more ways to die (some minutes)
+	@$(BIN)/python -m pytest -m laws tests/laws tests/e2e/test_e2e_crash.py
 
 .PHONY: test-editors
 test-editors: $(READY) ## Ask a real Jupyter server and a real code-server who is at work (needs node and npm; 5 minutes)

@@ -15,6 +15,13 @@ from hotdesk_local.controlplane.crds import apply_crds, find_crds
 from hotdesk_local.controlplane.plane import ControlPlane
 
 _namespaces = count(1)
+_LONG_MODULES_FIRST = ("laws", "e2e", "contract", "fuzz", "component", "unit", "editors")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Hand the long modules out first where workers share them, so that no worker is alone with one at the end."""
+    if hasattr(config, "workerinput"):
+        items.sort(key=lambda item: _LONG_MODULES_FIRST.index(item.path.relative_to(Path(__file__).parent).parts[0]))
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from hotdesk.adapters.clock import SystemClock
 from hotdesk.adapters.kube.connection import Connection, NoCluster, find_connection
-from hotdesk.adapters.kube.resources import ACTIVITIES
+from hotdesk.adapters.kube.resources import ACTIVITIES, PATIENCES
 from hotdesk.adapters.kube.session import KubeSession
 from hotdesk.adapters.kube.watch import Watch
 from hotdesk.adapters.logs import configure_logging
@@ -27,6 +27,7 @@ from hotdesk.core.rates import Limits, Rate
 from hotdesk.gateway.keys import KeyFile, read_key_file
 from hotdesk.gateway.metrics import CONTENT_TYPE, GatewayMetrics
 from hotdesk.gateway.minting import mint, read_secret
+from hotdesk.gateway.pools import Pools
 from hotdesk.gateway.reception import Reception
 from hotdesk.gateway.recorder import Recorder
 from hotdesk.gateway.server import GatewayServer
@@ -105,7 +106,9 @@ async def opened(
         reception = Reception(heartbeats, view, keys, _limits(settings), clock, nudge=recorder.nudge)
         server = await closing.enter_async_context(_server(settings, reception, metrics))
         watch = Watch(connection, ACTIVITIES, upsert=view.upsert, delete=view.delete, relisted=view.relisted)
-        running = (watch.run(), view.run(), recorder.run(), keys.run())
+        pools = Pools(session, heartbeats, clock)
+        rules = Watch(connection, PATIENCES, upsert=pools.upsert, delete=pools.delete, relisted=pools.relisted)
+        running = (watch.run(), view.run(), rules.run(), pools.run(), recorder.run(), keys.run())
         parts = tuple(asyncio.create_task(part) for part in running)
         try:
             yield Gateway(server=server, watcher=watcher, heartbeats=heartbeats, recorder=recorder, parts=parts)

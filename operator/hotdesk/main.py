@@ -179,7 +179,11 @@ async def _stop(directory: Directory, replica: Replica, *, within: float) -> Non
             await replica.leave()
             await directory.stop()
     except TimeoutError:
-        log.warning("writes were still under way after %g s; the next operator finds what they left", within)
+        log.warning(
+            "writes were still under way after %g s; the next operator finds what they left",
+            within,
+            extra={"under_way": {pool: work[:10] for pool, work in directory.under_way.items()}},
+        )
 
 
 def _web_server(settings: Settings, metrics: PrometheusMetrics, not_ready: _Readiness) -> WebServer:

@@ -6,9 +6,11 @@ import shutil
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from bench.__main__ import collect_seldom, make_bench, say
 from bench.figures import Verdict
@@ -25,7 +27,8 @@ _SERIAL, _POISSON = serial(60), poisson(45, 8)
 _SPARE = 10
 _REST = 60.0  # seconds
 _SETTLES = 15.0  # seconds until nothing that was begun is under way
-_FIRST_WITHIN = 60.0
+_SERVED_WITHIN = 60.0
+_WIDTH = 50  # characters of the longest bar
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,10 @@ class Size:
     objects: int
     first_claim: float
     """Seconds from the start of the operator's process until a workspace that waited for it had its IP."""
+    handover: float
+    """Seconds from SIGTERM to the acting replica until the next workspace had its IP from the other one."""
+    takeover: float
+    """The same after `kill -9`."""
     serial_p50: float
     serial_p99: float
     poisson_p50: float
@@ -71,18 +78,29 @@ def main() -> None:
 
 def shown(found: list[Size]) -> list[str]:
     """Return the table, and each target beside its figure."""
-    head = ("objects", "first", "serial", "", "Poisson", "", "CPU", "memory", "rest", "rest")
-    under = ("", "claim", "p50", "p99", "p50", "p99", "/claim", "MB", "CPU %", "calls/s")
+    head = ("objects", "first", "hand-", "take-", "serial", "", "Poisson", "", "CPU", "memory", "rest", "rest")
+    under = ("", "claim", "over", "over", "p50", "p99", "p50", "p99", "/claim", "MB", "CPU %", "calls/s")
     rows = [
         (
-            *(f"{size.objects:,}", f"{size.first_claim:.1f} s", f"{size.serial_p50:.1f}", f"{size.serial_p99:.1f}"),
+            *(f"{size.objects:,}", f"{size.first_claim:.1f} s", f"{size.handover:.2f} s", f"{size.takeover:.1f} s"),
+            *(f"{size.serial_p50:.1f}", f"{size.serial_p99:.1f}"),
             *(f"{size.poisson_p50:.1f}", f"{size.poisson_p99:.1f}", f"{size.cpu:.1f}", f"{size.memory:.0f}"),
             *(f"{size.rest_cpu:.1f}", f"{size.rest_calls:.2f}"),
         )
         for size in found
     ]
     lines = ["".join(f"{cell:>10}" for cell in row) for row in (head, under, *rows)]
-    return [*lines, "", *(judged(verdict) for verdict in _verdicts(found))]
+    curves = [
+        *_bars("CPU milliseconds a claim", {size.objects: size.cpu for size in found}),
+        *_bars("Poisson p50, milliseconds", {size.objects: size.poisson_p50 for size in found}),
+    ]
+    return [*lines, "", *curves, "", *(judged(verdict) for verdict in _verdicts(found))]
+
+
+def _bars(title: str, figures: dict[int, float]) -> list[str]:
+    """Return a plot of a figure over the number of objects; a flat one says that a claim costs the same beside any."""
+    unit = max(figures.values()) / _WIDTH
+    return [title, *(f"{objects:>10,} {'#' * round(value / unit)} {value:.1f}" for objects, value in figures.items())]
 
 
 def _verdicts(found: list[Size]) -> list[Verdict]:
@@ -94,6 +112,8 @@ def _verdicts(found: list[Size]) -> list[Verdict]:
         Verdict(target=f"times the Poisson p50 {size}", figure=large.poisson_p50 / small.poisson_p50, limit=1.5),
         Verdict(target=f"times the Poisson p99 {size}", figure=large.poisson_p99 / small.poisson_p99, limit=1.5),
         Verdict(target=f"seconds from start to the first claim {size}", figure=large.first_claim, limit=10),
+        Verdict(target=f"seconds from SIGTERM to the next claim {size}", figure=large.handover, limit=1),
+        Verdict(target=f"seconds from kill -9 to the next claim {size}", figure=large.takeover, limit=8),
         Verdict(target=f"MB resident {size}", figure=large.memory, limit=300),
         Verdict(target=f"percent of a core at rest {size}", figure=large.rest_cpu, limit=2),
         Verdict(target=f"AWS calls a second at rest {size}", figure=large.rest_calls, limit=1),
@@ -120,6 +140,7 @@ def _measure(bench: Bench, objects: int) -> Size:
     bench.fill(_POISSON.claims + _SPARE)
     bench.operator.stop()
     first = _first_claim(bench)
+    handover, takeover = _changes_of_hand(bench)
     one, _ = bench.hotdesk(_SERIAL)
     bench.tidy()
     bench.fill(_POISSON.claims + _SPARE)
@@ -136,6 +157,8 @@ def _measure(bench: Bench, objects: int) -> Size:
     return Size(
         objects=objects,
         first_claim=first,
+        handover=handover,
+        takeover=takeover,
         serial_p50=one.latencies.p50,
         serial_p99=one.latencies.p99,
         poisson_p50=many.latencies.p50,
@@ -152,15 +175,43 @@ def _first_claim(bench: Bench) -> float:
     bench.cluster.ask("first", pool=POOL)
     started = datetime.now(UTC)  # noqa: TID251  # the operator dates its claims by the wall clock
     bench.operator.start()
-    deadline = time.monotonic() + _FIRST_WITHIN
-    while not (told := bench.cluster.workspaces()[0].get("status", {}).get("readyAt")):
-        if time.monotonic() > deadline:
-            raise Broken(f"no claim within {_FIRST_WITHIN:g} s of a start")
-        time.sleep(0.1)
-    seconds = (datetime.fromisoformat(told) - started).total_seconds()
+    seconds = _served(bench, "first", since=started)
     bench.tidy()
     bench.fill(_POISSON.claims + _SPARE)
     return seconds
+
+
+def _changes_of_hand(bench: Bench) -> tuple[float, float]:
+    """Return the seconds until the other replica serves: once the acting one is told to end, and once it is killed."""
+    stack = bench.stack
+    stack.start_operator(replica=2)  # stands by, warm, when this returns
+    handover = _next_claim(bench, "handover", after=lambda: stack.stop_operator(replica=1))
+    stack.start_operator(replica=1)
+    takeover = _next_claim(bench, "takeover", after=lambda: stack.kill_operator(replica=2))
+    bench.tidy()
+    bench.fill(_POISSON.claims + _SPARE)
+    return handover, takeover
+
+
+def _next_claim(bench: Bench, name: str, *, after: Callable[[], None]) -> float:
+    started = datetime.now(UTC)  # noqa: TID251  # as above
+    after()
+    bench.cluster.ask(name, pool=POOL)
+    return _served(bench, name, since=started)
+
+
+def _served(bench: Bench, name: str, *, since: datetime) -> float:
+    """Wait until a Workspace has its IP, and return how many seconds that was after `since`."""
+    deadline = time.monotonic() + _SERVED_WITHIN
+    while not (told := _status(bench, name).get("readyAt")):
+        if time.monotonic() > deadline:
+            raise Broken(f"workspace {name} was not served within {_SERVED_WITHIN:g} s")
+        time.sleep(0.1)
+    return (datetime.fromisoformat(told) - since).total_seconds()
+
+
+def _status(bench: Bench, name: str) -> dict[str, Any]:
+    return next((w.get("status", {}) for w in bench.cluster.workspaces() if w["metadata"]["name"] == name), {})
 
 
 def _write(found: list[Size]) -> Path:

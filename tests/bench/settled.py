@@ -68,7 +68,8 @@ async def _one(opened: Wire, instance: Any, *, pool: str) -> tuple[str, str]:
     secured = _condition("Secured", "Detached", "It left its Auto Scaling group.")
     ready = _condition("Ready", "ProbeSucceeded", "It may be handed out.")
     seen = {"phase": "Claimed", "observedGeneration": 1, "inGroup": False, "privateIP": ip, "zone": zone}
-    machine_status = {**seen, "readyAt": claimed_at, "launchedAt": claimed_at, "conditions": [ready, secured]}
+    launched_at = f"{instance['LaunchTime']:%Y-%m-%dT%H:%M:%S}.000000Z"  # any other would say that it was restarted
+    machine_status = {**seen, "readyAt": claimed_at, "launchedAt": launched_at, "conditions": [ready, secured]}
     await opened.patch(f"{MACHINES}/{name}/status", {"status": machine_status})
     served = _condition("Ready", "MachineReady", f"Machine {name} is running at {ip}.")
     told = {"phase": "Running", "observedGeneration": 1, "machine": name, "slot": 0, "privateIP": ip}

@@ -278,7 +278,7 @@ class Desk:
         self._gates.append(gate)
         return gate
 
-    async def until(self, condition: Callable[[], T], *, what: str, within: float = 15.0) -> T:
+    async def until(self, condition: Callable[[], T], *, what: str, within: float = 30.0) -> T:
         """Return the first truthy value of the condition; the error tells how things stand."""
         with suppress(TimeoutError):
             async with asyncio.timeout(within):
@@ -342,7 +342,7 @@ def at_a_desk(**delays: float) -> Callable[[Callable[[Desk], Awaitable[None]]], 
 
     def decorate(test: Callable[[Desk], Awaitable[None]]) -> Callable[[], None]:
         async def scenario() -> None:
-            async with asyncio.timeout(60), Desk(**delays) as desk:
+            async with asyncio.timeout(150), Desk(**delays) as desk:
                 await test(desk)
 
         @wraps(test)

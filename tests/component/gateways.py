@@ -107,7 +107,7 @@ def wire(moment: datetime) -> str:
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
-async def until(look: Callable[[], Any], wanted: Any, *, within: float = 10.0) -> None:
+async def until(look: Callable[[], Any], wanted: Any, *, within: float = 30.0) -> None:
     """Return when `look` shows what is wanted."""
     shown: Any = None
     try:
@@ -130,7 +130,7 @@ def in_hall(test: Callable[..., Coroutine[None, None, None]]) -> Callable[..., N
     def run(tmp_path: Path) -> None:
         async def scenario() -> None:
             async with (
-                asyncio.timeout(60),
+                asyncio.timeout(150),
                 FakeApiServer() as server,
                 aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=20)) as http,
             ):

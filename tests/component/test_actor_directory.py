@@ -267,3 +267,20 @@ async def test_the_echo_of_an_own_write_is_known_and_what_others_change_is_not(d
         assert not operator.directory.knows({**stored, "metadata": {**stored["metadata"], "resourceVersion": later}})
         assert not operator.directory.knows({**stored, "metadata": {**stored["metadata"], "uid": "another"}})
     assert not operator.directory.knows({"metadata": {"name": "demo"}})
+
+
+@at_a_desk()
+async def test_a_pool_that_changes_hands_waits_for_what_was_sent_and_drops_what_was_not(desk: Desk):
+    desk.add_pool(idle=10)
+    operator = await desk.operator()
+    await desk.until_idle(10)
+    late = [desk.fleet.hold_next("terminate_member", Hold.CALL) for _ in range(10)]
+    desk.server.delete("machinepools", "pool")
+    await asyncio.gather(*(call.arrived.wait() for call in late[:8]))
+    leaving = asyncio.create_task(operator.directory.let_go("pool"))
+    await desk.until(lambda: len(operator.directory.under_way.get("pool", ())) == 8, what="two are dropped")
+    assert not leaving.done()
+    for call in late:
+        call.release()
+    await leaving
+    assert desk.fleet.count("terminate_member") == 8

@@ -4,10 +4,12 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from component.desk import Desk, at_a_desk
+from fakes.apiserver.kinds import Kind
+from fakes.apiserver.storage import Json
 from hotdesk.api.conditions import find_condition
 from hotdesk.api.v1alpha1 import WAKE_ANNOTATION, WorkspacePhase
 from hotdesk.core.facts import InstanceState
-from hotdesk.ports import InsufficientCapacity
+from hotdesk.ports import Denied, InsufficientCapacity
 
 HOUR = timedelta(hours=1)
 SNAPSHOT = {"method": "EBSSnapshot"}
@@ -49,9 +51,9 @@ async def stopped(desk: Desk, name: str) -> None:
     await until_phase(desk, name, "Stopped")
 
 
-def beat(desk: Desk, name: str) -> None:
+def beat(desk: Desk, name: str, *, ago: timedelta = timedelta()) -> None:
     """Record activity, as the gateway does."""
-    now = desk.clock.now().isoformat().replace("+00:00", "Z")
+    now = (desk.clock.now() - ago).isoformat().replace("+00:00", "Z")
     desk.server.patch(
         "workspaces",
         name,
@@ -71,6 +73,11 @@ def state(desk: Desk, machine: str) -> InstanceState:
     instance = desk.fleet.instance(machine)
     assert instance is not None
     return instance.state
+
+
+def idle_reason(desk: Desk, name: str) -> str | None:
+    found = find_condition(desk.workspace(name).status.conditions, "Idle")
+    return found.reason if found is not None else None
 
 
 @at_a_desk()
@@ -138,6 +145,58 @@ async def test_activity_wakes_a_stopped_machine_with_its_new_address(desk: Desk)
     assert told.public_ip not in (None, before)
     assert desk.fleet.machines[machine].stop_protected
     assert told.stopped_at is None
+
+
+@at_a_desk()
+async def test_activity_from_before_the_stop_that_is_heard_of_after_it_wakes_the_machine(desk: Desk):
+    machine = await at_work(desk, "demo")
+    await stopped(desk, "demo")
+    told = desk.workspace("demo").status
+    assert told.stopped_at is not None
+    beat(desk, "demo", ago=desk.clock.now() - told.stopped_at + timedelta(minutes=1))
+    await until_phase(desk, "demo", "Running")
+    assert desk.workspace("demo").status.machine == machine
+    assert desk.workspace("demo").status.idle_since is None
+
+
+@at_a_desk()
+async def test_activity_that_is_recorded_while_the_stop_is_decided_wakes_the_machine(desk: Desk):
+    await at_work(desk, "demo")
+    desk.clock.advance(timedelta(minutes=51))
+    await until_warned(desk, "demo")
+    late: list[timedelta] = []
+
+    def hear(kind: Kind, _event: str, stored: Json) -> None:
+        if kind.plural == "machines" and stored["spec"].get("stop") and not late:
+            late.append(timedelta(minutes=2))
+            beat(desk, "demo", ago=late[0])  # between the decision and what its user is told of it
+
+    desk.server.storage.subscribe(hear)
+    desk.clock.advance(timedelta(minutes=11))
+    await desk.until(lambda: late, what="the stop is decided")
+    await until_phase(desk, "demo", "Stopping")
+    await until_phase(desk, "demo", "Running")
+
+
+@at_a_desk()
+async def test_what_was_heard_before_the_stop_does_not_wake_the_machine(desk: Desk):
+    machine = await at_work(desk, "demo")
+    desk.clock.advance(timedelta(minutes=1))
+    beat(desk, "demo")
+    await stopped(desk, "demo")
+    await desk.looked()
+    assert state(desk, machine) is InstanceState.STOPPED
+
+
+@at_a_desk()
+async def test_who_works_when_the_lifetime_ends_is_not_woken_by_what_was_heard_too_late(desk: Desk):
+    machine = await at_work(desk, "demo", lifecycle={"idleTimeout": "Never", "maxLifetime": "1h"})
+    await stopped(desk, "demo")
+    told = desk.workspace("demo").status
+    assert told.stopped_at is not None
+    beat(desk, "demo", ago=desk.clock.now() - told.stopped_at + timedelta(minutes=1))
+    await desk.looked()
+    assert state(desk, machine) is InstanceState.STOPPED
 
 
 @at_a_desk()
@@ -316,6 +375,39 @@ async def test_a_stopped_machine_whose_files_cannot_be_saved_is_kept_and_says_wh
 
 
 @at_a_desk()
+async def test_a_missing_permission_to_save_files_is_told_to_whose_files_they_are(desk: Desk):
+    machine = await at_work(desk, "demo", backup=SNAPSHOT)
+    desk.vault.fail_always("back_up", Denied("not allowed to call ec2:CreateSnapshot"))
+    await stopped(desk, "demo")
+    await desk.until(lambda: "ec2:CreateSnapshot" in _unsaved(desk)[1], what="demo is told of the permission")
+    assert _unsaved(desk)[0] == "BackupFailed"
+    assert state(desk, machine) is InstanceState.STOPPED
+    desk.vault.heal("back_up")
+    await desk.until(lambda: desk.workspace("demo").status.backup is not None, what="the files are saved")
+
+
+@at_a_desk()
+async def test_a_backup_that_lasts_says_what_it_waits_for(desk: Desk):
+    await at_work(desk, "demo", backup=ARCHIVE)
+    desk.vault.takes = timedelta(hours=1)
+    desk.clock.advance(timedelta(minutes=51))
+    await until_warned(desk, "demo")
+    desk.clock.advance(timedelta(minutes=11))
+    await until_phase(desk, "demo", "Stopping")
+    await desk.looked()
+    assert _unsaved(desk) == ("", ""), "a backup may take some minutes"
+    desk.clock.advance(timedelta(minutes=6))
+    await desk.until(lambda: "under way" in _unsaved(desk)[1], what="demo is told what is waited for")
+    assert _unsaved(desk)[0] == "InProgress"
+
+
+def _unsaved(desk: Desk) -> tuple[str, str]:
+    """Return why the files of demo are not saved: reason and sentence, both empty while nothing is said."""
+    found = find_condition(desk.workspace("demo").status.conditions, "BackedUp")
+    return (found.reason, found.message) if found is not None and found.status == "False" else ("", "")
+
+
+@at_a_desk()
 async def test_without_room_to_start_a_machine_its_files_go_on_to_another(desk: Desk):
     machine = await at_work(desk, "demo", backup=SNAPSHOT)
     desk.vault.disks[machine]["/home/ada/file"] = "precious"
@@ -369,6 +461,9 @@ async def test_a_spot_machine_without_a_backup_is_not_stopped(desk: Desk):
     await desk.looked()
     assert desk.workspace("demo").status.phase == "Running"
     assert machine not in desk.fleet.deaths
+    assert idle_reason(desk, "demo") == "SpotCannotStop"
+    beat(desk, "demo")
+    await desk.until(lambda: idle_reason(desk, "demo") == "Active", what="demo is active again")
 
 
 @at_a_desk()

@@ -47,8 +47,8 @@ def reasons(desk: Desk, names: Iterable[str]) -> set[str]:
 
 
 async def until_held(desk: Desk, *names: str) -> None:
-    # Two operators tell 200 workspaces each, and half of what they write conflicts.
-    await desk.until(lambda: reasons(desk, names) == {"QuotaExceeded"}, what="they are told of the quota", within=40)
+    # Two operators tell 100 workspaces each, and half of what they write conflicts.
+    await desk.until(lambda: reasons(desk, names) == {"QuotaExceeded"}, what="they are told of the quota", within=80)
 
 
 @pytest.mark.parametrize("field", ["maxWorkspacesPerOwner", "maxRunningPerOwner"])
@@ -61,7 +61,7 @@ def test_a_burst_of_one_owner_is_served_exactly_as_far_as_the_quota_goes(operato
         for _ in range(operators):
             await desk.operator()
         await desk.until_idle(6)
-        await _create(desk, MANY)
+        await _create(desk, MANY[: 200 // operators])
         oldest = served.created
         await desk.until_bound(*oldest[:3])
         await until_held(desk, *oldest[3:])
@@ -72,7 +72,8 @@ def test_a_burst_of_one_owner_is_served_exactly_as_far_as_the_quota_goes(operato
             await desk.until_bound(*oldest[gone + 1 : gone + 4])
         await until_held(desk, *oldest[7:-1])
         assert served.most == {"ada": 3, "eve": 1}
-        assert [name for name in served.order if name != "other"] == oldest[:7]
+        told = [name for name in served.order if name != "other"]
+        assert (set(told[:3]), told[3:]) == (set(oldest[:3]), oldest[3:7])  # the first three are told at the same time
         await desk.until(lambda: desk.claimed().keys() == {*oldest[4:7], "other"}, what="nothing more is claimed")
 
     scenario()

@@ -1,6 +1,7 @@
 """Disks that nobody uses, as the real Fleet sees them on the simulated AWS."""
 
 import asyncio
+from collections.abc import Iterator
 
 import pytest
 
@@ -19,9 +20,15 @@ def cloud(tmp_path):
         yield cloud
 
 
-def test_unattached_volumes_and_failed_snapshots_of_the_pool_are_leftovers(cloud):
-    zone = cloud.ec2.describe_availability_zones()["AvailabilityZones"][0]["ZoneName"]
+def machine_of(cloud) -> tuple[str, str, Iterator[str]]:
+    """Launch a machine; return its zone, its id, and the letters of its free devices."""
+    made = cloud.ec2.run_instances(ImageId=cloud.aws.ready.image, MinCount=1, MaxCount=1)
+    found = made["Instances"][0]
+    cloud.until_state(found["InstanceId"], "running")
+    return found["Placement"]["AvailabilityZone"], found["InstanceId"], iter("fghi")
 
+
+def test_unattached_volumes_and_failed_snapshots_of_the_pool_are_leftovers(cloud):
     def volume(tags) -> str:
         made = cloud.ec2.create_volume(
             AvailabilityZone=zone, Size=1, TagSpecifications=[{"ResourceType": "volume", "Tags": tags}]
@@ -40,6 +47,20 @@ def test_unattached_volumes_and_failed_snapshots_of_the_pool_are_leftovers(cloud
         found = cloud.ec2.describe_snapshots(OwnerIds=["self"])["Snapshots"]
         return {one["SnapshotId"]: one["State"] for one in found}
 
+    def attached(tags) -> str:
+        made = volume(tags)
+        cloud.ec2.attach_volume(VolumeId=made, InstanceId=machine, Device=f"/dev/sd{next(letters)}")
+        wait_for(lambda: volume_state(made) == "in-use", what=f"{made} is attached")
+        return made
+
+    def volume_state(name: str) -> str:
+        return str(cloud.ec2.describe_volumes(VolumeIds=[name])["Volumes"][0]["State"])
+
+    zone, machine, letters = machine_of(cloud)
+    halfway = attached(
+        [*TAGS, {"Key": "hotdesk.dev/restore", "Value": "job"}, {"Key": "hotdesk.dev/workspace-uid", "Value": "u"}]
+    )
+    attached(TAGS)
     ours, theirs = volume(TAGS), volume([{"Key": "hotdesk.dev/pool", "Value": "red"}])
     snapshot(theirs, "completed")
     cloud.fault("CreateSnapshot", "fail-later", count=1)
@@ -48,5 +69,5 @@ def test_unattached_volumes_and_failed_snapshots_of_the_pool_are_leftovers(cloud
     fleet = fleets.fleet(region=cloud.aws.ready.region, endpoint_url=cloud.aws.endpoint, role_arn=None)
     found = asyncio.run(fleet.describe_leftovers(pool="green"))
     fleets.close()
-    assert {one.id for one in found} == {ours, failed}
+    assert {one.id: one.restores for one in found} == {ours: None, failed: None, halfway: "u"}
     assert all(one.created_at is not None for one in found)

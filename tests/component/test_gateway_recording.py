@@ -45,6 +45,27 @@ async def test_after_the_interval_the_newest_beat_is_written_without_another(hal
 
 
 @in_hall
+async def test_beats_are_recorded_as_often_as_the_pools_idle_timeout_asks_for(hall: Hall):
+    aws = {"region": "eu-west-1", "autoScalingGroupName": "desk"}
+    lifecycle = {"idleTimeout": "10m"}
+    spec = {"aws": aws, "maxMachines": 1, "lifecycle": lifecycle}
+    hall.server.create("machinepools", {"metadata": {"name": "pool"}, "spec": spec})
+    hall.workspace()
+    async with hall.gateway() as gateway:
+        await until(lambda: gateway.heartbeats.knows("pool"), True)  # noqa: FBT003
+        await hall.beat(gateway)
+        await until(lambda: len(hall.writes()), 1)
+        hall.clock.added += 20
+        await hall.beat(gateway)
+        hall.clock.added += 66
+        await until(lambda: len(hall.writes()), 2)
+        hall.server.patch("machinepools", "pool", {"spec": {"lifecycle": {"idleTimeout": "1m"}}})
+        await hall.beat(gateway)
+        hall.clock.added += 10
+        await until(lambda: len(hall.writes()), 3)
+
+
+@in_hall
 async def test_presence_alone_is_never_written(hall: Hall):
     hall.workspace()
     async with hall.gateway() as gateway:

@@ -24,6 +24,11 @@ GOOD = {
     "pool name with dots": workspace(pool="dev.eu"),
     "pool of the required fields": pool(),
     "empty pool": pool(maxMachines=0, buffer__idle=0),
+    "shared files kept apart": pool(
+        backup={"method": "S3Archive", "s3": {"bucket": "files"}},
+        slotsPerMachine=5,
+        access={"urlTemplate": "http://{privateIP}/?folder=/home/{owner}/{namespace}/{name}"},
+    ),
     "largest pool": pool(maxMachines=100000, slotsPerMachine=100, buffer__idle=10000, buffer__percent=1000),
     "region of the government": pool(aws__region="us-gov-west-1"),
     "region of the sovereign cloud": pool(aws__region="eusc-de-east-1"),

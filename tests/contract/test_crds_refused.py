@@ -90,6 +90,14 @@ BAD_POOLS = {
     "maxMachines too large": (pool(maxMachines=100001), "should be less than or equal to 100000"),
     "maxMachines as text": (pool(maxMachines="ten"), "spec.maxMachines in body must be of type integer"),
     "half a machine": (pool(maxMachines=1.5), "spec.maxMachines in body must be of type integer"),
+    "shared files that are not kept apart": (
+        pool(
+            backup={"method": "S3Archive", "s3": {"bucket": "files"}},
+            slotsPerMachine=5,
+            access={"urlTemplate": "http://{privateIP}/?folder=/home/{owner}/{project}"},
+        ),
+        "lead there with access.urlTemplate",
+    ),
     "no slots": (pool(slotsPerMachine=0), "should be greater than or equal to 1"),
     "too many slots": (pool(slotsPerMachine=101), "should be less than or equal to 100"),
     "buffer below zero": (pool(buffer__idle=-1), "should be greater than or equal to 0"),

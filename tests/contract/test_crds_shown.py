@@ -82,7 +82,7 @@ def test_a_persons_first_questions_are_columns(kubectl, objects):
     _show(kubectl, f"mach/{INSTANCE}", {"privateIP": "10.0.0.1", "zone": "eu-central-1a", "instanceType": "m7i.large"})
 
     assert _columns(kubectl, "ws") == "NAME STATUS MACHINE IP URL IDLE AGE"
-    assert _columns(kubectl, "ws", "-owide") == "NAME STATUS MACHINE IP URL IDLE POOL OWNER QUEUE AGE"
+    assert _columns(kubectl, "ws", "-owide") == "NAME STATUS MACHINE IP URL IDLE POOL OWNER QUEUE BACKUP AGE"
     assert _columns(kubectl, "mpool") == "NAME IDLE TARGET CLAIMED BOOTING WAITING MAX READY AGE"
     assert _columns(kubectl, "mach") == "NAME POOL STATUS CLAIMED BY IP ZONE TYPE AGE"
     assert _columns(kubectl, "mach", "-owide").endswith("TYPE SLOTS PROVIDER-ID REAP AGE")

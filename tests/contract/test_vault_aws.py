@@ -157,10 +157,27 @@ def test_offline_agent_is_waited_for_and_said_so(world: RealWorld):
     job = prepared(world, "S3Archive")
     world.mood(job.instance, "offline")
     for _ in range(3):
-        assert "agent" in world.backed_up(job, Stage.RUNNING).message
+        assert "agent" in world.backed_up(job, Stage.HINDERED).message
     assert world.sent("ssm:SendCommand") == 0
     world.mood(job.instance, "online")
     world.back_up(job)
+
+
+def test_a_running_machine_is_saved_by_a_snapshot_after_its_disk_was_flushed(world: RealWorld):
+    machine = world.launch()
+    world.write(machine, "/home/ada/notes", "as it was")
+    job = world.backup_job(machine, world.backup("EBSSnapshot"), is_running=True)
+    world.mood(machine, "offline")
+    assert machine in world.backed_up(job, Stage.HINDERED).message
+    assert world.sent("ec2:CreateSnapshot") == 0
+    world.mood(machine, "online")
+    kept = world.back_up(job)
+    actions = [action for action, _ in world.calls]
+    assert actions.index("ssm:SendCommand") < actions.index("ec2:CreateSnapshot")
+    world.kill(machine)
+    other = world.launch(zone=1)
+    world.restore(world.restore_job(other, job, kept))
+    assert world.files(other) == {"/home/ada/notes": "as it was"}
 
 
 def test_agent_that_goes_offline_meanwhile_is_waited_for_and_said_so(world: RealWorld):
@@ -168,7 +185,7 @@ def test_agent_that_goes_offline_meanwhile_is_waited_for_and_said_so(world: Real
     world.cloud.configure(command=NEVER)
     world.backed_up(job, Stage.RUNNING)
     world.mood(job.instance, "offline")
-    assert "agent" in world.backed_up(job, Stage.RUNNING).message
+    assert "agent" in world.backed_up(job, Stage.HINDERED).message
     world.mood(job.instance, "online")
     world.cloud.configure(command=0)
     world.back_up(job)

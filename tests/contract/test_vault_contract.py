@@ -11,7 +11,7 @@ from component.simulated_cloud import Cloud, running_cloud
 from contract.vault_harness import POOL, FakeWorld, RealWorld, VaultWorld
 from hotdesk.api.v1alpha1 import Backup, BackupMethod
 from hotdesk.core.backups import BackupJob, Kept, Stage
-from hotdesk.core.encoding import folder_of
+from hotdesk.core.encoding import folder_of, workspace_folder
 
 METHODS: list[BackupMethod] = ["S3Archive", "EBSSnapshot"]
 
@@ -79,18 +79,47 @@ def test_only_what_is_below_the_paths_is_brought_back(world: VaultWorld, method:
 
 @pytest.mark.parametrize("owner", ["ann@example.com", "Jürgen {{x}} 'y'", "team/ann", "@PART@"])
 def test_of_a_shared_machine_only_the_owners_files_are_saved(world: VaultWorld, method: BackupMethod, owner: str):
-    machine = world.launch()
-    world.write(machine, f"/home/{folder_of(owner)}/a", "mine")
+    machine, who = world.launch(), world.workspace()
+    mine = f"/home/{workspace_folder(owner, namespace=who.namespace, name=who.name)}"
+    world.write(machine, f"{mine}/a", "mine")
+    world.write(machine, f"/home/{folder_of(owner)}/lab/other/a", "of another workspace of mine")
     world.write(machine, "/home/bob/b", "bob's")
     world.write(machine, "/home/c", "nobody's")
     world.ready(machine, method)
-    job = world.backup_job(machine, world.backup(method), owner=owner, is_shared=True, slot=1)
+    job = world.backup_job(machine, world.backup(method), owner=owner, is_shared=True, slot=1, workspace=who)
     kept = world.back_up(job)
     other = world.launch()
     world.write(other, "/home/bob/b", "another bob's")
     world.restore(world.restore_job(other, job, kept, is_shared=True))
-    assert world.files(other) == {f"/home/{folder_of(owner)}/a": "mine", "/home/bob/b": "another bob's"}
+    assert world.files(other) == {f"{mine}/a": "mine", "/home/bob/b": "another bob's"}
     assert kept.owner == owner
+
+
+@pytest.mark.parametrize("owner", ["ann@example.com", "J,r.*[n] &\\\\1 'y'"])
+def test_two_workspaces_of_one_owner_on_one_machine_keep_their_files_apart(
+    world: VaultWorld, method: BackupMethod, owner: str
+):
+    machine, first, second = world.launch(), world.workspace("first"), world.workspace("second")
+    home = f"/home/{folder_of(owner)}/lab"
+    world.write(machine, f"{home}/first/notes", "of the first")
+    world.write(machine, f"{home}/first/deep/er", "of the first too")
+    world.write(machine, f"{home}/second/notes", "of the second")
+    world.ready(machine, method)
+    backup = world.backup(method)
+    jobs = [
+        world.backup_job(machine, backup, owner=owner, is_shared=True, slot=slot, workspace=who)
+        for slot, who in enumerate((first, second))
+    ]
+    kept = [world.back_up(job) for job in jobs]
+    other = world.launch()
+    world.write(other, f"{home}/second/notes", "newer, of the second")
+    world.restore(world.restore_job(other, jobs[0], kept[0], is_shared=True))
+    back = {f"{home}/first/notes": "of the first", f"{home}/first/deep/er": "of the first too"}
+    assert world.files(other) == {**back, f"{home}/second/notes": "newer, of the second"}
+    third = world.workspace("third")
+    world.restore(world.restore_job(other, jobs[1], kept[1], is_shared=True, workspace=third, slot=1))
+    there = {f"{home}/second/notes": "newer, of the second", f"{home}/third/notes": "of the second"}
+    assert world.files(other) == {**back, **there}
 
 
 def test_to_a_shared_machine_only_the_owners_files_come_from_a_whole_one(world: VaultWorld, method: BackupMethod):
@@ -102,7 +131,7 @@ def test_to_a_shared_machine_only_the_owners_files_come_from_a_whole_one(world: 
     kept = world.back_up(job)
     other = world.launch()
     world.restore(world.restore_job(other, job, kept, is_shared=True))
-    assert world.files(other) == {"/home/ada/a": "mine"}
+    assert world.files(other) == {"/home/ada/lab/desk/a": "mine"}
 
 
 def test_a_backup_that_is_done_stays_done(world: VaultWorld, method: BackupMethod):

@@ -10,6 +10,7 @@ import urllib3
 from e2e import laws
 from e2e.cluster import condition, is_ready
 from e2e.manifests import ANSWERS, URL_TEMPLATE
+from e2e.scene import SOON
 from waiting import wait_for
 
 pytestmark = pytest.mark.stack
@@ -33,7 +34,7 @@ def test_applied_workspace_is_told_everything_at_once(scene):
     pool = scene.pool(idle=2, readiness=ANSWERS, access={"urlTemplate": URL_TEMPLATE})
     pool.wait_idle(2)
     pool.apply("demo", owner="ada", project="engine")
-    scene.kubectl("wait", "ws/demo", "-n", scene.namespace, "--for=condition=Ready", "--timeout=20s")
+    scene.kubectl("wait", "ws/demo", "-n", scene.namespace, "--for=condition=Ready", f"--timeout={SOON:.0f}s")
     workspace = pool.workspace("demo")
     status = workspace["status"]
     instance = pool.instance(status["machine"])
@@ -205,6 +206,7 @@ def test_seat_that_was_left_on_a_shared_machine_is_taken_before_a_new_machine(sc
     laws.is_at_rest(pool, idle=3)
     pool.delete("two")
     wait_for(lambda: _holders(scene, shared) == {"one", "three"}, what="the second has left")
+    pool.wait_idle(4)  # the operator knows it, too
     pool.create("four")
     (four,) = pool.wait_bound("four")
     assert four["status"]["machine"] == shared
@@ -229,7 +231,7 @@ def test_two_hundred_workspaces_on_pools_that_come_and_go(scene):
                 everyone.remove(gone)
             pools.append(scene.pool(slots=chance.choice((1, 2, 4)), idle=chance.choice((1, 4)), max_machines=12))
     for pool in pools:
-        pool.wait_bound(*(name for home, name in everyone if home is pool), within=40)
+        pool.wait_bound(*(name for home, name in everyone if home is pool))
     for pool in scene.pools:
         laws.live_machines_stay_within(pool, 12)
         if pool not in pools:

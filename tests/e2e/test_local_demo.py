@@ -51,7 +51,7 @@ def _see_the_second_act(shown: str, *, machine: str) -> None:
         rf"ada     Stopped   {machine} ",
         rf"EC2 now calls {machine} stopped",
         r"All (\d+) bytes are as they were written",
-        r'"method":"S3Archive","size":[1-9]',
+        r'"method":"S3Archive","paths":\["/home"\],"size":[1-9]',
         rf"EC2 now calls {machine} terminated",
         r"ada     Archived    ",
         r"ada    Running   (i-\w+) ",

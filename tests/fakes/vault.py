@@ -10,9 +10,9 @@ from typing import Any, Final, TypeVar
 
 from fakes.awsworld import World
 from fakes.fleet import Call, Held, Hold
+from hotdesk.adapters.aws.vault.folders import Place, folders_of, places_of
 from hotdesk.api.v1alpha1 import Backup
 from hotdesk.core.backups import BackupJob, BackupProgress, Kept, RestoreJob, RestoreProgress, Stage
-from hotdesk.core.encoding import folder_of
 from hotdesk.core.facts import Instance, InstanceState
 from hotdesk.ports import HotdeskError, Vault
 
@@ -83,7 +83,7 @@ class FakeVault:
         self._endings[_checked(action)].extend([reason] * times)
 
     def hang(self, action: str, reason: str = "the machine's SSM agent does not answer") -> None:
-        """Let every job of `back_up` or `restore` stay Running with this sentence, until it is healed."""
+        """Let every job of `back_up` or `restore` be hindered, with this sentence, until it is healed."""
         self._hanging[_checked(action)] = reason
 
     def heal(self, action: str) -> None:
@@ -137,12 +137,12 @@ class FakeVault:
             return BackupProgress(Stage.FAILED, refusal)
         key, now = _key_of_backup(job), self.world.clock.now()
         if key not in self._backups:
-            files = _chosen(self.disks[job.instance], job.backup.paths, owner=job.owner if job.is_shared else None)
+            files = _brought(self.disks[job.instance], [Place(folder, (folder,)) for folder in folders_of(job)])
             self._backups[key] = _Begun(now, files)
             return BackupProgress(Stage.RUNNING, f"a backup of {job.instance} has begun")
         begun = self._backups[key]
         if waits := self._waiting("back_up", begun):
-            return BackupProgress(Stage.RUNNING, waits)
+            return BackupProgress(self._hold_up("back_up"), waits)
         del self._backups[key]
         if self._endings["back_up"]:
             return BackupProgress(Stage.FAILED, self._endings["back_up"].popleft())
@@ -156,7 +156,7 @@ class FakeVault:
         machine, saved = self.world.instance(job.instance), self.saved.get(job.kept_id)
         if machine is None or machine.state in _GONE:
             return RestoreProgress(Stage.FAILED, f"{job.instance} is gone")
-        if saved is None:
+        if saved is None or not _is_where(saved, job.backup):
             return RestoreProgress(Stage.FAILED, f"there is no backup {job.kept_id}")
         if machine.state is not InstanceState.RUNNING:
             return RestoreProgress(Stage.RUNNING, f"{job.instance} is {machine.state}")
@@ -165,12 +165,12 @@ class FakeVault:
             self._restores[key] = _Begun(self.world.clock.now(), dict(saved.files))
             return RestoreProgress(Stage.RUNNING, f"a restore to {job.instance} has begun")
         if waits := self._waiting("restore", begun):
-            return RestoreProgress(Stage.RUNNING, waits)
+            return RestoreProgress(self._hold_up("restore"), waits)
         if self._endings["restore"]:
             del self._restores[key]
             return RestoreProgress(Stage.FAILED, self._endings["restore"].popleft())
-        brought = _chosen(begun.files, job.backup.paths, owner=job.owner if job.is_shared else None)
-        self.disks[job.instance].update(brought)
+        places = places_of(job, namespace=saved.kept.namespace, workspace=saved.kept.workspace)
+        self.disks[job.instance].update(_brought(begun.files, places))
         begun.is_done = True
         self.restored.append(job)
         return RestoreProgress(Stage.DONE)
@@ -191,6 +191,9 @@ class FakeVault:
         if action in self._hanging:
             return self._hanging[action]
         return "under way" if self.world.clock.now() < begun.began_at + self.takes else None
+
+    def _hold_up(self, action: str) -> Stage:
+        return Stage.HINDERED if action in self._hanging else Stage.RUNNING
 
     def _save(self, job: BackupJob, begun: _Begun) -> Saved:
         number = next(self._numbers)
@@ -244,17 +247,31 @@ class FakeVault:
                 del self.disks[machine_id]
 
 
+def _is_where(saved: Saved, backup: Backup) -> bool:
+    """Whether somebody who looks in this place finds the backup."""
+    made, sought = saved.job.backup.s3, backup.s3
+    if saved.kept.method != backup.method or (made is None) is not (sought is None):
+        return False
+    return made is None or sought is None or (made.bucket == sought.bucket and saved.kept.id.startswith(sought.prefix))
+
+
 def _wrong_state(job: BackupJob, machine: Instance) -> str | None:
-    wanted = InstanceState.RUNNING if job.backup.method == "S3Archive" else InstanceState.STOPPED
+    is_taken_running = job.backup.method == "S3Archive" or (machine.spot and job.is_running)
+    wanted = InstanceState.RUNNING if is_taken_running else InstanceState.STOPPED
     if machine.state is wanted and job.is_running == (wanted is InstanceState.RUNNING):
         return None
     return f"{job.instance} is {machine.state}; {job.backup.method} needs it {wanted}"
 
 
-def _chosen(files: Mapping[str, str], paths: Sequence[str], *, owner: str | None) -> Files:
-    """Return the files below the paths; with an owner only those of that owner's folders."""
-    folders = [path if owner is None else f"{path}/{folder_of(owner)}" for path in paths]
-    return {name: text for name, text in files.items() if any(name.startswith(f"{folder}/") for folder in folders)}
+def _brought(files: Mapping[str, str], places: Sequence[Place]) -> Files:
+    """Return the files of these places, under the names that they have there."""
+    brought: Files = {}
+    for place in places:
+        source = next((s for s in place.sources if any(name.startswith(f"/{s}/") for name in files)), None)
+        for name, text in files.items() if source is not None else ():
+            if name.startswith(f"/{source}/"):
+                brought[f"/{place.at}/{name.removeprefix(f'/{source}/')}"] = text
+    return brought
 
 
 def _key_of_backup(job: BackupJob) -> _Key:

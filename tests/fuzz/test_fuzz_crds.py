@@ -54,7 +54,6 @@ class Server:
     def close(self) -> None:
         """Hang up."""
         self._runner.run(self._session.close())
-        self._runner.run(asyncio.sleep(0.1))  # TLS says goodbye after a session has been closed
         self._runner.close()
 
 

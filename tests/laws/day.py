@@ -1,6 +1,6 @@
 """A day in the life of a pool that bills: people, rest, restarts and lost answers, told by a seed."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 from simworld.network import Weather
 from simworld.operators import Operator
@@ -9,11 +9,9 @@ from simworld.rest import unrest
 from simworld.witness import Witness
 from simworld.world import SimWorld
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
 DAY = 24 * 3600.0  # seconds
 _SETTLES_WITHIN = 3 * 3600.0
+_Deed = Callable[[], object]
 _OWNERS = ("ada", "bob", "eve")
 _LIFE = {"idleTimeout": "20m", "warnBefore": "2m", "retention": "40m"}
 _SNAPSHOT = {"method": "EBSSnapshot"}
@@ -62,7 +60,7 @@ class Day:
     def _happen(self) -> None:
         random = self.world.timeline.random
         number = random.randrange(_MOST)
-        happen: list[Callable[[], object]] = [
+        happen: list[_Deed] = [
             self._come,
             self._come,
             lambda: self.people.beat(number),

@@ -33,12 +33,8 @@ class LifeMachine(LawMachine):
         spot=st.booleans(),
     )
     def begin(self, *, desk: Any, lab: Any, spot: bool, **drawn: Any) -> None:
-        """Set up two pools whose machines rest; the machines of both are spot in one world of two.
-
-        EC2 stops no spot machine, so nobody can take a snapshot of one at rest: such pools archive.
-        """
+        """Set up two pools whose machines rest; the machines of both are spot in one world of two."""
         self.spot = spot
-        desk, lab = (ARCHIVE if spot and backup is SNAPSHOT else backup for backup in (desk, lab))
         self.pool_defaults = {
             "desk": {"lifecycle": _RULES, "backup": desk},
             "lab": {"lifecycle": _RULES, "backup": lab},

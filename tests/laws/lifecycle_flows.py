@@ -12,13 +12,14 @@ SNAPSHOT = {"method": "EBSSnapshot"}
 ARCHIVE = {"method": "S3Archive", "s3": {"bucket": "files"}}
 _SETTLES_WITHIN = 2400.0  # seconds
 _QUICK = {"idleTimeout": "90s"}
+_ONE = {"maxRunningPerOwner": 1}
 _CALM = {"idleTimeout": "Never", "warnBefore": "30s", "retention": "Never"}
 
 
-def _pool(backup: dict[str, Any] | None = None, *, spot: bool = False, slots: int = 1) -> Do:
+def _pool(backup: dict[str, Any] | None = None, *, spot: bool = False, slots: int = 1, **more: Any) -> Do:
     def make(people: People) -> None:
         people.make_group("desk", spot=spot)
-        people.make_pool("desk", idle=1, maxMachines=3, slotsPerMachine=slots, lifecycle=_CALM, backup=backup)
+        people.make_pool("desk", idle=1, maxMachines=3, slotsPerMachine=slots, lifecycle=_CALM, backup=backup, **more)
 
     return make
 
@@ -77,10 +78,13 @@ def _leave(people: People) -> None:
 
 
 def _elsewhere(people: People) -> None:
-    """Let there be no room any more in the zone of the user's machine."""
+    """Let there be no room any more in the zone of the user's machine, and no other machine either."""
     (workspace,) = people.world.server.objects("workspaces")
-    machine = people.world.aws.world.fleet.instances[workspace["status"]["machine"]]
-    people.world.aws.configure(zoneCapacity={machine.subnet.zone: 0})
+    aws = people.world.aws
+    machine = aws.world.fleet.instances[workspace["status"]["machine"]]
+    aws.configure(zoneCapacity={machine.subnet.zone: 0})
+    for idle in [one for one in aws.live("desk") if one.subnet == machine.subnet and one is not machine]:
+        aws.end(idle.id, cause="person")
 
 
 def _interrupt(people: People) -> None:
@@ -209,7 +213,10 @@ def _flows() -> list[Flow]:
         Flow("halt", _halt("Halted"), before=_AT_WORK, pool=_pool(ARCHIVE)),
         Flow("halt ends on demand", _halt("Always"), before=_steps(_AT_WORK, _halt("Halted")), pool=_pool()),
         Flow("spot idle", _idle(), before=_AT_WORK, pool=spot),
+        Flow("spot idle, snapshot", _idle(), before=_AT_WORK, pool=_pool(SNAPSHOT, spot=True)),
         Flow("spot interruption", _interrupt, before=_AT_WORK, pool=spot),
+        Flow("quota", _at_once(_come(), _come(), _come("bob")), pool=_pool(slots=3, quota=_ONE)),
+        Flow("quota with room again", _leave, before=_at_once(_come(), _come()), pool=_pool(slots=3, quota=_ONE)),
         Flow("come again at rest", lambda people: people.come_again(0), before=_STOPPED, pool=_pool(SNAPSHOT)),
     ]
     return flows

@@ -2,9 +2,10 @@
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
-from functools import cache
+from functools import cache, partial
+from pathlib import Path
 
 from laws.flows import Flow
 from simworld.network import Call, Fate, Order
@@ -53,6 +54,7 @@ class Executioner:
     cell: Cell | None
     calls: list[Call]
     is_dying: bool = False
+    overtaken: set[int] = field(default_factory=set)  # writes after which others left before the answer was heard
 
     def __call__(self, process: Process, call: Call) -> Order | None:
         if process is not self.victim.process or not call.is_write:
@@ -60,7 +62,9 @@ class Executioner:
         if self.is_dying:
             return Order(sender_dies=True)
         self.calls.append(call)
-        if self.cell is None or len(self.calls) != self.cell.number:
+        if self.cell is None:
+            return Order(heard=partial(self._hear, len(self.calls)))
+        if len(self.calls) != self.cell.number:
             return None
         match self.cell.death:
             case Death.BEFORE:
@@ -75,11 +79,15 @@ class Executioner:
     def _doom(self) -> None:
         self.is_dying = True
 
+    def _hear(self, number: int) -> None:
+        if len(self.calls) > number:
+            self.overtaken.add(number)
+
 
 @cache
-def start_of(flow: Flow) -> tuple[SimWorld, Witness]:
+def start_of(flow: Flow, root: Path | None = None) -> tuple[SimWorld, Witness]:
     """Return the world at rest from which a flow starts; without operators, which remember nothing anyway."""
-    with SimWorld(seed=1, shares=False) as world:
+    with SimWorld(seed=1, shares=False, keeps_books=True, root=root) as world:
         witness = Witness(world)
         people = People(world, witness)
         flow.pool(people)
@@ -91,21 +99,26 @@ def start_of(flow: Flow) -> tuple[SimWorld, Witness]:
     return world, witness
 
 
-def cells_of(flow: Flow, operators: int) -> Iterator[Cell]:
-    """Run the flow undisturbed, and yield every way to die in it."""
-    calls, _ = run(flow, operators, cell=None)
+def cells_of(flow: Flow, operators: int, *, root: Path | None = None) -> Iterator[Cell]:
+    """Run the flow undisturbed, and yield every way to die in it that leaves a world of its own."""
+    undisturbed, _ = run(flow, operators, cell=None, root=root)
     seen = Counter[str]()
-    for number, call in enumerate(calls, 1):
+    for number, call in enumerate(undisturbed.calls, 1):
         seen[_shape(call)] += 1
         if seen[_shape(call)] <= _REPEATED:
             for death in Death:
-                yield Cell(flow=flow, operators=operators, number=number, call=str(call), death=death)
+                # Where nothing else was sent before the answer came, it is all the same whether it was heard.
+                if death is not Death.AFTER or number in undisturbed.overtaken:
+                    yield Cell(flow=flow, operators=operators, number=number, call=str(call), death=death)
 
 
-def run(flow: Flow, operators: int, *, cell: Cell | None) -> tuple[list[Call], SimWorld]:
-    """Run a flow to rest; raises AssertionError with the story if a law is broken or it does not come to rest."""
-    with SimWorld(seed=1, shares=False) as world:
-        before, earlier = start_of(flow)
+def run(flow: Flow, operators: int, *, cell: Cell | None, root: Path | None = None) -> tuple[Executioner, SimWorld]:
+    """Run a flow to rest; raises AssertionError with the story if a law is broken or it does not come to rest.
+
+    Below `root`, an empty folder that is the flow's alone, files have real bytes.
+    """
+    with SimWorld(seed=1, shares=False, keeps_books=True, root=root) as world:
+        before, earlier = start_of(flow, root)
         world.take_over(before)
         witness = Witness(world)
         witness.catch_up(earlier)
@@ -130,9 +143,9 @@ def run(flow: Flow, operators: int, *, cell: Cell | None) -> tuple[list[Call], S
         is_at_rest = _rests(world)
         witness.check()
         assert is_at_rest, "\n".join([*unrest(world), "", world.trace.told(last=100)])
-        lost = witness.keep.at_rest()
-        assert not lost, "\n".join([*lost, "", world.trace.told(last=150)])
-        return executioner.calls, world
+        wrong = [*witness.keep.at_rest(), *witness.usage.at_rest()]
+        assert not wrong, "\n".join([*wrong, "", world.trace.told(last=150)])
+        return executioner, world
 
 
 def _rests(world: SimWorld) -> bool:

@@ -18,7 +18,7 @@ from hotdesk.core.group import capacity, securing
 from hotdesk.ports import Conflict, HotdeskError
 
 _patch_object = Writer.patch
-_patch_machine = KubeStore.patch_machine
+_patch_spec = KubeStore.patch_machine_spec
 
 
 @dataclass(frozen=True)
@@ -83,9 +83,16 @@ async def _published_first(self: Claiming, machine: Any, claims: Any, seats: Any
 _claim_and_publish = Claiming._claim_and_publish
 
 
-async def _reap_forgotten(self: KubeStore, machine: Any, *, claims: Any, reap: Any = None) -> Any:
-    is_used = reap is not None and reap.reason == "Used"
-    return await _patch_machine(self, machine, claims=claims, reap=None if is_used else reap)
+async def _reap_forgotten(self: KubeStore, machine: Any, spec: Any) -> Any:
+    is_used = spec.reap is not None and spec.reap.reason == "Used"
+    return await _patch_spec(self, machine, spec.model_copy(update={"reap": None}) if is_used else spec)
+
+
+async def _reaped_blindly(self: Writer, resource: Any, target: Any, body: dict[str, Any], **more: Any) -> Any:
+    spec = body.get("spec", {})
+    if "reap" in spec:
+        body = {"metadata": {"resourceVersion": None}, "spec": {"claims": [], **spec}}
+    return await _patch_object(self, resource, target, body, **more)
 
 
 async def _cache_believed(self: Claiming, claim: Any, action: Any) -> bool:
@@ -148,13 +155,8 @@ BUGS = (
     Bug("tries again from its cache after a conflict", (Writer, "patch"), _again_after_conflict),
     Bug("detaches before the claim is written", (Claiming, "claim"), _detached_first),
     Bug("publishes before the claim is written", (Claiming, "_claim_and_publish"), _published_first),
-    Bug(
-        "reaps without compare-and-swap",
-        (Writer, "patch"),
-        _unguarded(lambda _kind, body: "reap" in body.get("spec", {})),
-        seed=3,
-    ),
-    Bug("hands a used machine out again", (KubeStore, "patch_machine"), _reap_forgotten),
+    Bug("reaps without compare-and-swap", (Writer, "patch"), _reaped_blindly, seed=3),
+    Bug("hands a used machine out again", (KubeStore, "patch_machine_spec"), _reap_forgotten),
     Bug("takes absence from its cache for deletion", (Claiming, "_still_holds"), _cache_believed),
     Bug("never removes ghosts", (Directory, "_remove_ghost"), _nothing),
     Bug("forgets machines outside the group when it counts", (capacity, "size"), _outside_forgotten),

@@ -4,21 +4,26 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC
+from itertools import count
 from typing import Any
 from unittest.mock import patch
 
-from hotdesk.actors import claiming, keeping
+from hotdesk.actors import claiming, keeping, resting
 from hotdesk.actors.changing import Changes
 from hotdesk.actors.keeping import Keeping
 from hotdesk.actors.resting import Resting
+from hotdesk.adapters.aws import ledger
+from hotdesk.adapters.aws.ledger_records import key_of
 from hotdesk.api.v1alpha1 import Reap, Saved, Stop
 from hotdesk.core import proofs
 from hotdesk.core.actions import ArchiveMachine, Restore, WakeMachine
 from hotdesk.core.backups import Kept, Stage
 from hotdesk.core.lifecycle import archiving, phases, power
 from hotdesk.core.pool_facts import weighing
+from hotdesk.core.quota.owners import OwnerQuota
 from hotdesk.core.standing import Standing
 from hotdesk.core.terms import wants_machine
+from hotdesk.core.usage import usage_after
 
 Place = tuple[Any, str, Any]
 
@@ -29,6 +34,8 @@ class LifeBug:
 
     name: str
     places: tuple[Place, ...]
+    dies_at: str = ""  # a flow finds it only if the operator dies at such a write, whose answer is lost
+    operators: int = 1  # how many it takes to find it
 
     @contextmanager
     def planted(self) -> Iterator[None]:
@@ -155,6 +162,22 @@ def _owing_nothing(*_: Any, **__: Any) -> tuple[()]:
     return ()
 
 
+_numbers = count()
+
+
+def _named_anew(interval: Any, *, place: Any) -> str:
+    return f"{key_of(interval, place=place)}.{next(_numbers)}"
+
+
+def _counted_again(usage: Any, *intervals: Any) -> Any:
+    return usage_after(usage.model_copy(update={"last_interval": None}) if usage is not None else None, *intervals)
+
+
+def _drawn_alone(self: OwnerQuota, _name: str, owner: Any) -> None:
+    most = self.limits.max_running_per_owner
+    owner.admitted = len(owner.asking) if most is None or len(owner.running) < most else 0
+
+
 LIFE_BUGS = (
     LifeBug("takes a backup that has begun for one that is verified", ((Keeping, "_back_up", _believed),)),
     LifeBug("takes everything for saved", _proof_of(_anything)),
@@ -180,4 +203,7 @@ LIFE_BUGS = (
         ),
     ),
     LifeBug("forgets what it owes when a workspace leaves", ((claiming, "owing", _owing_nothing),)),
+    LifeBug("writes an interval twice", ((ledger, "key_of", _named_anew),), dies_at="PutObject"),
+    LifeBug("counts an interval twice", ((resting, "usage_after", _counted_again),), operators=2),
+    LifeBug("decides a quota without the pool's actor", ((OwnerQuota, "_draw", _drawn_alone),)),
 )

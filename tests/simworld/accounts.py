@@ -18,6 +18,7 @@ from simworld.world import SimWorld
 _RUNS = (State.PENDING, State.RUNNING)
 _EXACT = 1.0  # seconds
 _SHORT = 0.05  # seconds: a run so short may be on record or not
+_JUST = 5.0  # seconds: a start of which nobody has heard yet is on nobody's bill
 Seat = tuple[str, str, int]  # UID, machine, slot
 
 
@@ -30,6 +31,7 @@ class Ran:
     start: float
     doubt: float = 0.0  # seconds by which the clock of who had to say when it began or ended was wrong
     end: float | None = None
+    is_start: bool = False  # it began with a start of the machine, not with a claim
 
 
 @dataclass
@@ -38,6 +40,7 @@ class _Machine:
 
     claims: dict[Seat, str] = field(default_factory=dict)  # the owner
     open: dict[Seat, Ran] = field(default_factory=dict)
+    made: dict[Seat, str] = field(default_factory=dict)  # when each claim says that it was made
 
 
 class UsageLaw:
@@ -59,17 +62,23 @@ class UsageLaw:
         held = {(claim["workspace"]["uid"], name, claim["slot"]): claim.get("owner", "") for claim in claims}
         gone, come = known.claims.keys() - held.keys(), held.keys() - known.claims.keys()
         known.claims = held
+        made = {(claim["workspace"]["uid"], name, claim["slot"]): claim["claimedAt"] for claim in claims}
+        for seat in [seat for seat in made if seat in known.open and known.made.get(seat) != made[seat]]:
+            self._made_anew(known, seat)
+        known.made = made
         for seat in come if self._runs(name) else ():
             self._begin(known, seat, doubt=self._skew)
         for seat in gone if held else ():  # of the last one the time runs on until the machine does not
             self._end(known, seat, doubt=self._skew)
+        if not held:
+            self._excuse(known)
 
     def changed(self, instance: Instance, old: str | None, new: str) -> None:
         """Take in that a machine started, or ended its run."""
         known = self._machines[instance.id]
         if new in _RUNS and old not in _RUNS:
             for seat in known.claims:
-                self._begin(known, seat, doubt=0.0)
+                self._begin(known, seat, doubt=0.0, is_start=True)
         elif new not in _RUNS:
             for seat in tuple(known.open):
                 self._end(known, seat, doubt=0.0)
@@ -94,7 +103,8 @@ class UsageLaw:
         """Yield each run that is not in the ledger as it was, within a second; wrong clocks excuse what they said."""
         kept, real = _intervals(self.recorded()), _runs(self.ran)
         for seat in sorted(kept.keys() | real.keys()):
-            there, true = kept.get(seat, []), real.get(seat, [])
+            true = real.get(seat, [])
+            there = self._without_shadows(kept.get(seat, []), wanted=len(true))
             if len(there) != len(true):
                 yield f"{seat}: {len(true)} runs, and {len(there)} on record: {true} {there}"
                 continue
@@ -103,6 +113,12 @@ class UsageLaw:
                 wrong = abs(one.length.total_seconds() - (ran.end - ran.start))
                 if wrong > _EXACT + ran.doubt or one.owner != ran.owner:
                     yield f"{seat} ran from {ran.start:.3f} to {ran.end:.3f} for {ran.owner}, on record is {one}"
+
+    def _without_shadows(self, there: list[Interval], *, wanted: int) -> list[Interval]:
+        """Leave out what only a wrong clock took for a run: a claim that came when the machine had ended."""
+        most = _EXACT + self._world.largest_skew
+        shadows = [one for one in sorted(there, key=lambda one: one.length) if one.length.total_seconds() <= most]
+        return [one for one in there if one not in shadows[: max(0, len(there) - wanted)]]
 
     # -- judging ------------------------------------------------------------------------------------------------------
 
@@ -119,9 +135,21 @@ class UsageLaw:
             if told.billed_minutes != minutes or abs(told.running_seconds - seconds) > len(held) / 2:
                 yield f"{name} is told {told}, the ledger holds {seconds} s, {minutes} minutes in {len(held)} records"
 
-    def _begin(self, machine: _Machine, seat: Seat, *, doubt: float) -> None:
+    def _excuse(self, machine: _Machine) -> None:
+        """Forget runs that had just begun when the last user left, who was not told that they had."""
+        for seat in [seat for seat, ran in machine.open.items() if ran.is_start and self._now - ran.start < _JUST]:
+            del machine.open[seat]
+
+    def _made_anew(self, machine: _Machine, seat: Seat) -> None:
+        """Let a claim that nobody was told of count from when it is made anew: then its user gets the machine."""
+        uid, name, _ = seat
+        users = (w for w in self._world.server.objects("workspaces") if w["metadata"]["uid"] == uid)
+        if all(user.get("status", {}).get("machine") != name for user in users):
+            machine.open[seat].start, machine.open[seat].doubt = self._now, self._skew
+
+    def _begin(self, machine: _Machine, seat: Seat, *, doubt: float, is_start: bool = False) -> None:
         if seat not in machine.open:
-            machine.open[seat] = Ran(seat, machine.claims[seat], self._now, doubt)
+            machine.open[seat] = Ran(seat, machine.claims[seat], self._now, doubt, is_start=is_start)
 
     def _end(self, machine: _Machine, seat: Seat, *, doubt: float) -> None:
         ran = machine.open.pop(seat, None)

@@ -1,6 +1,7 @@
 """The simulated AWS of the local stack on simulated time, in this process: no server, thread or clock of its own."""
 
 from copy import deepcopy
+from pathlib import Path
 from random import Random
 from typing import Any
 from urllib.parse import parse_qsl
@@ -9,6 +10,7 @@ from botocore import xform_name
 
 from hotdesk_local.aws import membership
 from hotdesk_local.aws.account import Account
+from hotdesk_local.aws.calls import Call
 from hotdesk_local.aws.control_loop import pass_time
 from hotdesk_local.aws.errors import AwsError
 from hotdesk_local.aws.in_process import in_process
@@ -17,6 +19,7 @@ from hotdesk_local.aws.network import Addresses
 from hotdesk_local.aws.services import handlers
 from hotdesk_local.aws.wire import Wire
 from hotdesk_local.aws.world import World
+from simworld.guests import InPlace
 from simworld.timeline import START, Timeline
 
 REGION = "eu-west-1"
@@ -55,9 +58,12 @@ class _Addresses(Addresses):
 class SimAws:
     """One account. Time passes for it when the timeline says so; every change of an instance is in its history."""
 
-    def __init__(self, timeline: Timeline, **config: Any) -> None:
+    def __init__(self, timeline: Timeline, *, root: Path | None = None, **config: Any) -> None:
+        """Make it; below `root` disks, snapshots and objects have real bytes, and commands run."""
         settings = {"serve": False, "launch": 20, "boot": 10, "stop": 20, "terminate": 30, "detach": 4} | config
-        self.account = in_process(now=self._time, region=REGION, config=settings).account
+        runner = None if root is None else InPlace()
+        self.account = in_process(now=self._time, region=REGION, config=settings, root=root, runner=runner).account
+        self._has_bytes = root is not None
         self.account.world.fleet.random = _Counting()
         self.account.world.fleet.addresses = _Addresses()
         self.account.world.fleet.watchers[:] = [self._changed]  # the one it was made with cannot be copied
@@ -93,6 +99,15 @@ class SimAws:
         """Carry out one call in boto3's shapes; raises AwsError."""
         return self._carried_out(self.account, service, action, params)
 
+    def perform_signed(self, action: str, params: Params) -> Params:
+        """Carry out a call of S3 that somebody else was given, while the world stands still; raises AwsError."""
+        named = {name: value for name, value in params.items() if name != "Body"}
+        call = self.world.calls.begin(time=self.now, service="s3", action=action, params=named)
+        self._admit(self.account, call)
+        handler = self.account.handler(call)
+        assert handler is not None
+        return self.account.carry_out(handler, call, params)
+
     def perform_form(self, service: str, body: str) -> str:
         """Carry out one call as it comes over the wire, and return the XML; raises AwsError."""
         form = dict(parse_qsl(body, keep_blank_values=True))
@@ -109,7 +124,7 @@ class SimAws:
         named = {name: value for name, value in params.items() if name != "Body"}
         call = self.world.calls.begin(time=self.now, service=service, action=action, params=named)
         try:
-            account.admit(call, None)
+            self._admit(account, call)
             handler = account.handler(call)
             assert handler is not None, f"the simulated AWS does not know {service}:{action}"
             answer = account.carry_out(handler, call, params)
@@ -121,6 +136,11 @@ class SimAws:
             return answer
         finally:
             self._plan()
+
+    def _admit(self, account: Account, call: Call) -> None:
+        """Refuse a call that is one too many, or that a test wants to fail: raises AwsError."""
+        _, fault = self.account.faults.take(service=call.service, action=call.action)
+        account.admit(call, fault)
 
     # -- what people do -----------------------------------------------------------------------------------------------
 
@@ -202,6 +222,9 @@ class SimAws:
         """Let everything happen that is due, but for what groups do of themselves."""
         self.world.fleet.advance(now=self.now)
         membership.advance(self.world, now=self.now)
+        if self._has_bytes:
+            self.world.storage.advance(now=self.now)
+            self.world.guests.advance(now=self.now)
 
     def _wake(self, at: float) -> None:
         if at == self._wakes_at:
@@ -221,6 +244,8 @@ class SimAws:
         moments = [i.since + fleet._duration(i.state) for i in fleet._passing.values()]
         moments += [member.since + world.config.detach for member in world.moving.values()]
         moments.append(world.spot.due())
+        if self._has_bytes:
+            moments += [world.storage.due(), world.guests.due(now=self.now)]
         moments += [i.since + world.config.forget for i in list(fleet._terminated.values())[:1]]
         for group in world.groups.values():
             if group.needs_look:

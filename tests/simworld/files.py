@@ -137,6 +137,7 @@ class _View:
             state=InstanceState(found.state.value),
             zone=found.subnet.zone,
             launched_at=datetime.fromtimestamp(int(found.launched), UTC),
+            spot=found.spec.spot,
         )
 
     def __deepcopy__(self, _memo: object) -> "_View":

@@ -1,14 +1,14 @@
 """No file is lost, and nobody at work is disturbed: judged from the disks, the backups, and what was written when."""
 
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from fakes.apiserver.storage import Json
 from hotdesk.api.wire import parse_duration
-from hotdesk.core.encoding import folder_of
+from hotdesk.core.encoding import workspace_folder
 from hotdesk_local.aws.model import Instance, State
 from simworld.network import Call
 from simworld.timeline import START
@@ -68,7 +68,8 @@ class KeepLaw:
         uid, machine = stored["metadata"]["uid"], stored["status"]["machine"]
         known = self._work.get(uid)
         self._number += 1
-        path = known.path if known is not None else f"/home/{folder_of(stored['spec']['owner'])}/{name}.txt"
+        is_shared = self._machines[machine].spec.get("slots", 1) > 1
+        path = known.path if known is not None and not is_shared else self._own_path(uid)
         self._work[uid] = _Work(path, f"text {self._number}")
         self._world.files.write(machine, path, self._work[uid].text)
         return True
@@ -222,12 +223,22 @@ class KeepLaw:
 
     def _found(self, uid: str, stored: Json) -> str | None:
         """Return what is in a workspace's file: on its machine's disk, or in its latest backup."""
-        work, status = self._work[uid], stored.get("status", {})
+        status = stored.get("status", {})
         if status.get("machine") and status.get("phase") != "Restoring":
-            return self._world.files.disk(status["machine"]).get(work.path)
+            return self._text_in(self._world.files.disk(status["machine"]), uid)
         told = status.get("backup")
         kept = self._world.files.store.saved.get(told["id"]) if told else None
-        return kept.files.get(work.path) if kept is not None else None
+        return self._text_in(kept.files, uid) if kept is not None else None
+
+    def _own_path(self, uid: str) -> str:
+        """Return where a workspace's file is on a machine that it shares; elsewhere it may be where another's was."""
+        meta, owner = self._workspaces[uid]["metadata"], self._workspaces[uid]["spec"]["owner"]
+        folder = workspace_folder(owner, namespace=meta["namespace"], name=meta["name"])
+        return f"/home/{folder}/file.txt"
+
+    def _text_in(self, files: Mapping[str, str], uid: str) -> str | None:
+        own = files.get(self._own_path(uid)) if uid in self._workspaces else None
+        return own if own is not None else files.get(self._work[uid].path)
 
     # -- what follows -------------------------------------------------------------------------------------------------
 
@@ -245,16 +256,15 @@ class KeepLaw:
             return
         told = stored["status"].get("backup")
         kept = self._world.files.store.saved.get(told["id"]) if told else None
-        text = kept.files.get(work.path) if kept is not None else None
+        text = self._text_in(kept.files, uid) if kept is not None else None
         if text is None:
             del self._work[uid]
         elif not self._was_saved(machine, uid, text=work.text):
             self._work[uid] = _Work(work.path, text)
 
     def _was_saved(self, machine: str, uid: str, *, text: str) -> bool:
-        path = self._work[uid].path
         mine = (s for s in self._world.files.backups_of(uid) if s.job.instance == machine)
-        return any(saved.files.get(path) == text for saved in mine)
+        return any(self._text_in(saved.files, uid) == text for saved in mine)
 
     def _begins_with(self, uid: str, stored: Json) -> None:
         """Take in which files a workspace begins with that was created from another's backup."""
@@ -312,4 +322,5 @@ def wants_machine(workspace: Json) -> bool:
         return bool(strategy != "Halted")
     woken = (workspace["metadata"].get("annotations") or {}).get("hotdesk.dev/wake-requested-at")
     signs = [sign for sign in (status.get("lastActivityTime"), woken) if sign]
-    return any(datetime.fromisoformat(sign) > datetime.fromisoformat(status["stoppedAt"]) for sign in signs)
+    heard_until = datetime.fromisoformat(status.get("idleSince") or status["stoppedAt"])
+    return any(datetime.fromisoformat(sign) > heard_until for sign in signs)

@@ -99,7 +99,13 @@ class _PoolAtRest:
 
     def _waits(self, workspace: Json) -> bool:
         has_none = not workspace.get("status", {}).get("machine")
-        return has_none and wants_machine(workspace) and self._is_eligible(workspace)
+        return has_none and wants_machine(workspace) and self._is_eligible(workspace) and self._has_quota(workspace)
+
+    def _has_quota(self, workspace: Json) -> bool:
+        """Tell whether one more workspace of its owner may run."""
+        most = (self.spec.get("quota") or {}).get("maxRunningPerOwner")
+        mine = [w for w in self.workspaces if w["spec"]["owner"] == workspace["spec"]["owner"]]
+        return most is None or sum(bool(w.get("status", {}).get("machine")) for w in mine) < most
 
     def _is_eligible(self, workspace: Json) -> bool:
         wanted = workspace["spec"].get("priorityClassName")

@@ -65,8 +65,8 @@ def _with(world: SimWorld, workspace: Json, machine: Json, pool: Json) -> str | 
 def _is_kept_running(world: SimWorld, machine: Json, pool: Json) -> bool:
     """Tell whether a machine cannot rest: it serves others too, or EC2 stops none of its kind and nothing saves it."""
     instance = world.aws.world.fleet.instances[machine["metadata"]["name"]]
-    is_archived = (pool["spec"].get("backup") or {"method": "None"})["method"] == "S3Archive"
-    return (instance.spec.spot and not is_archived) or any(wants_machine(user) for user in _users(world, machine))
+    is_saved = _is_saved_in(pool)
+    return (instance.spec.spot and not is_saved) or any(wants_machine(user) for user in _users(world, machine))
 
 
 def _users(world: SimWorld, machine: Json) -> list[Json]:

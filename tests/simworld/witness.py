@@ -16,6 +16,7 @@ from simworld.fencing import FenceLaw
 from simworld.keeping import KeepLaw
 from simworld.network import Call, Fate
 from simworld.queueing import QueueLaw
+from simworld.quotas import QuotaLaw
 from simworld.world import SimWorld
 
 _ENDS = ("shutting-down", "stopping")
@@ -44,6 +45,7 @@ class Witness:
         self.keep = KeepLaw(world, self._breach)
         self.fence = FenceLaw(world, self._breach)
         self.usage = UsageLaw(world, self._breach)
+        self.quota = QuotaLaw(self._breach)
         world.server.storage.subscribe(self._written)
         world.aws.world.fleet.history.listeners.append(self._changed)
         world.line.on_call = self._called
@@ -116,6 +118,8 @@ class Witness:
             self._breach(1 if seat else 2, f"{who} was taken off {before}, which lives, and is now at {seat}")
         if seat is not None and seat != before:
             self._published(uid, who, *seat)
+            others = (other for other_uid, other in self._workspaces.items() if other_uid != uid)
+            self.quota.published(stored, others=others, pool=self._pools.get(stored["spec"]["pool"]))
 
     def _published(self, uid: str, who: str, name: str, slot: int) -> None:
         sharers = [other for other, taken in self._seats.items() if taken == (name, slot) and other != uid]

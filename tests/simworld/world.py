@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Self
 from unittest.mock import patch
 
@@ -14,6 +15,7 @@ from simworld import operators
 from simworld.apiserver import SimApiServer
 from simworld.aws import SimAws
 from simworld.awsclients import BOOKS, AwsLine
+from simworld.disks import Disks
 from simworld.files import Files
 from simworld.network import Network, Weather
 from simworld.operators import Operator
@@ -31,10 +33,13 @@ log = logging.getLogger("hotdesk")
 class SimWorld:
     """Everything there is; use it as a context. Time passes only in `pass_time` and `until`."""
 
-    def __init__(self, *, seed: int = 0, shares: bool = True, keeps_books: bool = False, **aws: Any) -> None:
+    def __init__(
+        self, *, seed: int = 0, shares: bool = True, keeps_books: bool = False, root: Path | None = None, **aws: Any
+    ) -> None:
         """Make it; with `shares` false no operator asks for a Lease, so that two of them act at once.
 
-        With `keeps_books` operators write into a ledger in S3 for how long machines ran.
+        With `keeps_books` operators write into a ledger in S3 for how long machines ran. Below `root` files are real,
+        and so is the vault.
         """
         self.shares = shares
         self.keeps_books = keeps_books
@@ -42,10 +47,12 @@ class SimWorld:
         self.timeline = Timeline(seed=seed)
         self.trace = Trace(self.timeline)
         self.server = SimApiServer(self.timeline, self.trace)
-        self.aws = SimAws(self.timeline, **aws)
+        self.aws = SimAws(self.timeline, root=root, **aws)
         self.line = AwsLine(self.aws, self.timeline, self.trace)
         self.line.network.weather = AWS_WEATHER
-        self.files = Files(self.aws, self.timeline, self.trace)
+        self.files: Any = Files(self.aws, self.timeline, self.trace)
+        if root is not None:
+            self.files = Disks(self.aws, self.line, self.timeline, self.trace, root=root)
         self.files.network.weather = AWS_WEATHER
         self.largest_skew = 0.0  # seconds that any operator's wall clock was ever off
         self.skews: dict[str, float] = {}  # the same of each

@@ -2,9 +2,11 @@
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from heapq import heappop, heappush
+from itertools import count
 from typing import Final, Protocol
 from zlib import crc32
 
@@ -28,7 +30,10 @@ class Attended(Protocol):
         """The pool's name."""
 
     def questions(self, now: datetime) -> Sequence[Question]:
-        """Return what may be asked: one question for each machine that is claimed and runs. Called every 5 s."""
+        """Return what may be asked: one question for each machine that is claimed and runs. Called once, at first."""
+
+    def changed_questions(self, now: datetime) -> Mapping[str, Question | None]:
+        """Return what may have changed since then; None: that machine is asked no more. Called every 5 s."""
 
     def take_evidence(self, evidence: Sequence[Evidence]) -> None:
         """Take answers in; some may be about machines that it has let go meanwhile."""
@@ -44,6 +49,7 @@ class _Turn:
     due: float = 0.0
     asked: float | None = None
     is_awaited: bool = False
+    is_over: bool = False
 
 
 class Attending:
@@ -55,7 +61,10 @@ class Attending:
         self._pace = pace
         self._subjects: dict[str, Attended] = {}
         self._fresh: dict[str, float] = {}  # until when a pool's questions are taken for fresh
+        self._unheard: set[str] = set()  # pools whose last questions were not heard
         self._turns: dict[str, dict[str, _Turn]] = {}  # by pool and machine
+        self._heap: list[tuple[float, int, _Turn]] = []  # an entry counts only while its turn is due at its time
+        self._numbers = count()
         self._asking: set[asyncio.Task[None]] = set()
         self._awaited = 0
         self._news = asyncio.Event()
@@ -68,13 +77,10 @@ class Attending:
 
     def leave(self, subject: Attended) -> None:
         """Ask them no more; answers under way are for nobody."""
-        for known in (self._subjects, self._fresh, self._turns):
+        for turn in self._turns.pop(subject.name, {}).values():
+            turn.is_over = True
+        for known in (self._subjects, self._fresh):
             known.pop(subject.name, None)
-
-    def hurry(self, subject: Attended) -> None:
-        """Hear a pool's questions at once: one of them may have become urgent, or come anew."""
-        if self._fresh.pop(subject.name, None) is not None:
-            self._news.set()
 
     async def run(self) -> None:
         """Ask, for ever."""
@@ -105,37 +111,50 @@ class Attending:
                 continue
             self._fresh[name] = now + self._pace.attend_urgent.total_seconds()
             try:
-                questions = subject.questions(self._clock.now())
+                self._hear(subject, now=now)
             except Exception:
                 # One pool's trouble must not keep the others from being asked.
                 log.exception("a pool's questions are not known", extra={"pool": name})
-                continue
-            before = self._turns.get(name, {})
-            self._turns[name] = {
-                question.machine: self._taken_over(before.get(question.machine), subject, question, now=now)
-                for question in questions
-                if _asks_something(question.activity)
-            }
+                self._unheard.add(name)
 
-    def _taken_over(self, turn: _Turn | None, subject: Attended, question: Question, *, now: float) -> _Turn:
-        if turn is None:
-            turn = _Turn(subject=subject, question=question, seen=now)
-        turn.question = question
+    def _hear(self, subject: Attended, *, now: float) -> None:
+        """Hear of all questions of a pool at first, and after trouble; then only of those that may have changed."""
+        name, moment = subject.name, self._clock.now()
+        changed = subject.changed_questions(moment)
+        if name not in self._turns or name in self._unheard:
+            asked = {question.machine: question for question in subject.questions(moment)}
+            changed = {**dict.fromkeys(self._turns.get(name, {})), **asked}
+            self._unheard.discard(name)
+        turns = self._turns.setdefault(name, {})
+        for machine, question in changed.items():
+            turn = turns.get(machine)
+            if question is None or not _asks_something(question.activity):
+                if turn is not None:
+                    turns.pop(machine).is_over = True
+                continue
+            if turn is None:
+                turn = turns[machine] = _Turn(subject=subject, question=question, seen=now)
+            turn.question = question
+            self._queue(turn)
+
+    def _queue(self, turn: _Turn) -> None:
         turn.due = self._due(turn)
-        return turn
+        heappush(self._heap, (turn.due, next(self._numbers), turn))
 
     # -- asking -----------------------------------------------------------------------------------------------------
 
     def _ask_due(self) -> None:
         now = self._clock.monotonic()
-        turns = (turn for turns in self._turns.values() for turn in turns.values())
-        due = sorted((turn for turn in turns if turn.due <= now and not turn.is_awaited), key=lambda turn: turn.due)
-        chosen = due[: _AT_ONCE - self._awaited]
-        if not chosen:
-            return
-        for turn in chosen:
+        chosen: list[_Turn] = []
+        while self._heap and self._heap[0][0] <= now and len(chosen) < _AT_ONCE - self._awaited:
+            due, _, turn = heappop(self._heap)
+            if due != turn.due or turn.is_awaited or turn.is_over:
+                continue
             turn.asked, turn.is_awaited = now, True
             turn.due = self._due(turn)
+            chosen.append(turn)
+        if not chosen:
+            return
         self._awaited += len(chosen)
         task = asyncio.get_running_loop().create_task(self._ask(chosen), name="ask who is at work")
         self._asking.add(task)
@@ -168,6 +187,8 @@ class Attending:
             self._awaited -= len(turns)
             for turn in turns:
                 turn.is_awaited = False
+                if not turn.is_over:
+                    self._queue(turn)
 
 
 def _asks_something(activity: Activity) -> bool:

@@ -126,6 +126,11 @@ class Directory:
         """The pools with work under way."""
         return frozenset(name for name, actor in self._actors.items() if actor.is_busy)
 
+    @property
+    def under_way(self) -> Mapping[str, tuple[str, ...]]:
+        """What is under way in each pool, for people."""
+        return {name: actor.under_way for name, actor in self._actors.items() if actor.is_busy}
+
     def start(self) -> None:
         """Act for every pool, now and later, without asking anybody."""
         self._takes_all = True

@@ -2,8 +2,9 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
-from typing import assert_never
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any, assert_never
 
 from hotdesk.actors.adopting import Adopting
 from hotdesk.actors.backoff import Backoff
@@ -72,10 +73,14 @@ SHOWS_IN_AWS = (  # what is worth another look at once
     StopInstance,
     StartInstance,
 )
-_BACKGROUND_WRITES = 4  # at once; claims have no such limit, and go first on the wire
 _GIVING_WAY = 1.0  # seconds between two writes that can wait, while claims are made
 _CLAIMS_ARE_MADE = 0.5  # seconds after a claim for which more are expected
 _IN_BACKGROUND = (ReportWorkspace, RegisterMachine, ReportMachine, ForgetMachine, ReportPool)
+_OF_ONE_MACHINE = (StopInstance, StartInstance, GuardInstance, TerminateMember, TerminateInstance)
+_OF_FILES = (BackUp, Restore, FindFiles)
+# How many of a kind are under way at once; claims have no such limit, and go first on the wire. What waits its turn was
+# not begun: a pool that changes hands drops it, instead of waiting until AWS's request quotas let it all through.
+_AT_ONCE = ((_IN_BACKGROUND, 4), (_OF_ONE_MACHINE, 8), (_OF_FILES, 8))
 
 
 class Effects:
@@ -99,7 +104,8 @@ class Effects:
         self._backoff = Backoff(world.clock)
         self._running: dict[Key, asyncio.Task[None]] = {}
         self._probing: set[asyncio.Task[None]] = set()
-        self._background = asyncio.Semaphore(_BACKGROUND_WRITES)
+        self._turns = tuple((kinds, asyncio.Semaphore(number)) for kinds, number in _AT_ONCE)
+        self._queued: set[asyncio.Task[Any] | None] = set()  # those that wait for their turn
         self._claimed = float("-inf")  # monotonic seconds of the latest claim
         self._gave_way = float("-inf")  # monotonic seconds of the latest write that could have waited
         self._changed = changed
@@ -109,6 +115,11 @@ class Effects:
     def is_busy(self) -> bool:
         """Whether anything is under way."""
         return bool(self._running)
+
+    @property
+    def under_way(self) -> tuple[str, ...]:
+        """What is under way, for people."""
+        return tuple(sorted(" ".join(str(part) for part in key) for key in self._running))
 
     def may_claim(self) -> bool:
         """Tell whether claims may be planned: not while the API server refuses them all."""
@@ -125,11 +136,12 @@ class Effects:
             self._spawn(action.key, action)
 
     async def drain(self) -> None:
-        """Wait until everything under way has ended; a probe, which changes nothing, is broken off."""
-        for probe in self._probing:
-            probe.cancel()
+        """Wait until everything under way has ended; what has changed nothing yet is broken off."""
         while self._running:
-            await asyncio.wait(self._running.values())
+            for task in (*self._probing, *self._queued):
+                if task is not None:
+                    task.cancel()
+            await asyncio.wait(self._running.values(), return_when=asyncio.FIRST_COMPLETED)
 
     def _spawn(self, key: Key, action: Action) -> None:
         task = asyncio.get_running_loop().create_task(self._run(action))
@@ -146,11 +158,8 @@ class Effects:
     async def _run(self, action: Action) -> None:
         key, kind = _patience_key(action), type(action).__name__
         try:
-            if isinstance(action, _IN_BACKGROUND):
-                async with self._background:
-                    settled = self._is_outdated(action) or await self._execute(action)
-            else:
-                settled = await self._execute(action)
+            async with self._turn(action):
+                settled = self._is_outdated(action) or await self._execute(action)
         except Conflict:
             self._backoff.failed(key)  # the facts were behind; they have been read anew
         except HotdeskError as error:
@@ -168,6 +177,24 @@ class Effects:
                 self._backoff.failed(key)
         if isinstance(action, SHOWS_IN_AWS):
             self._aws_changed()
+
+    @asynccontextmanager
+    async def _turn(self, action: Action) -> AsyncIterator[None]:
+        """Wait until an action's turn has come, where only so many of its kind may be under way."""
+        turns = next((turns for kinds, turns in self._turns if isinstance(action, kinds)), None)
+        if turns is None:
+            yield
+            return
+        waiting = asyncio.current_task()
+        self._queued.add(waiting)
+        try:
+            await turns.acquire()
+        finally:
+            self._queued.discard(waiting)
+        try:
+            yield
+        finally:
+            turns.release()
 
     async def _execute(self, action: Action) -> bool:  # noqa: C901, PLR0912, PLR0915  # one case an action, checked for completeness
         """Carry out one action; False says that it settled nothing and should not be repeated at once."""

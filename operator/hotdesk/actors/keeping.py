@@ -1,7 +1,9 @@
 """Saving files and bringing them back: one step of the vault at a time, its proofs written where they are sought."""
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Final
 
 from hotdesk.actors.rereading import Rereader
 from hotdesk.actors.resting import Report
@@ -16,15 +18,22 @@ from hotdesk.api.v1alpha1 import (
     Workspace,
 )
 from hotdesk.core.actions import BackUp, FindFiles, Restore
-from hotdesk.core.backups import Kept, Stage
+from hotdesk.core.backup_records import bucket_of, place_of, record_found
+from hotdesk.core.backups import BackupProgress, Kept, RestoreProgress, Stage
+from hotdesk.core.life_book import Unsaved
 from hotdesk.core.lifecycle import told
+from hotdesk.core.notices.texts import message_class
 from hotdesk.core.pool_facts import PoolFacts
-from hotdesk.ports import Conflict, NotFound, Refused, Unanswered, Vault
+from hotdesk.ports import Conflict, Denied, NotFound, Refused, Unanswered, Vault
 
 log = logging.getLogger(__name__)
 
 KeepAction = BackUp | Restore | FindFiles
+_PATIENCE: Final = 60.0  # seconds; SSM's agent may answer late after a start
+_LONG: Final = 45 * 60.0  # seconds; a script may hang, and a large archive takes long
 DOUBT = (Conflict, NotFound, Refused, Unanswered)
+SLOW: Final = timedelta(minutes=5)
+"""A backup that lasts longer is told of, with what it waits for."""
 
 
 @dataclass(slots=True)
@@ -34,6 +43,7 @@ class Keeping:
     facts: PoolFacts
     world: World
     report: Report
+    _said: dict[tuple[str, int], tuple[str, float]] = field(default_factory=dict)  # by machine and slot: what, since
 
     async def carry_out(self, action: KeepAction) -> bool:
         """Advance one job; False says that it goes on, and should not be asked about again at once."""
@@ -48,13 +58,16 @@ class Keeping:
     async def _back_up(self, action: BackUp) -> bool:
         """Advance a backup; a verified one is noted on the machine, and only that ends the job."""
         job, name = action.job, action.machine.metadata.name
-        progress = await self._vault.back_up(job)
         key = (name, job.slot)
-        if progress.stage is Stage.FAILED:
-            if self.facts.life.troubles.get(key) != progress.message:
-                log.warning("backup failed", extra={"machine": name, "because": progress.message})
-            self.facts.life.troubles[key] = progress.message
-            self.facts.life.stir(job.workspace.uid)
+        try:
+            progress = await self._vault.back_up(job)
+        except Denied as denied:
+            self._say(action, Unsaved(str(denied), has_failed=True))
+            raise
+        if self._is_stuck(key, progress) or progress.stage is Stage.FAILED:
+            self._say(action, Unsaved(progress.message, has_failed=True))
+        elif progress.stage is Stage.RUNNING and self.world.clock.now() - job.not_before > SLOW:
+            self._say(action, Unsaved(progress.message, has_failed=False))
         if progress.stage is not Stage.DONE or progress.kept is None:
             return False
         machine = await Rereader(self.facts, self.world.store).machine(name)
@@ -66,6 +79,18 @@ class Keeping:
         await self._prune(action, progress.kept)
         return True
 
+    def _say(self, action: BackUp, trouble: Unsaved) -> None:
+        """Have the workspace told why its files are not saved, once for each way; numbers are no other way."""
+        machine, uid = action.machine.metadata.name, action.job.workspace.uid
+        key = (machine, action.job.slot)
+        known = self.facts.life.troubles.get(key)
+        if known is not None and known.has_failed and not trouble.has_failed:
+            return  # why it failed says more than that it is tried again
+        if known is None or _class_of(known) != _class_of(trouble):
+            log.warning("files are not saved", extra={"machine": machine, "because": trouble.because})
+            self.facts.life.troubles[key] = trouble
+        self.facts.life.stir(uid)
+
     async def _restore(self, action: Restore) -> bool:
         """Advance a restore; when it is done the workspace is told that it is ready."""
         workspace, job = action.workspace, action.job
@@ -76,7 +101,7 @@ class Keeping:
         now = self.world.clock.now()
         if progress.stage is Stage.DONE:
             status = told.restored(workspace, machine=machine, pool=pool, backup_id=job.kept_id, now=now)
-        elif progress.stage is Stage.FAILED:
+        elif self._is_stuck((job.instance, job.slot), progress) or progress.stage is Stage.FAILED:
             status = told.not_restored(workspace, because=progress.message, now=now)
         else:
             return False
@@ -86,7 +111,7 @@ class Keeping:
     async def _find(self, action: FindFiles) -> bool:
         """Look up which backup a new workspace is to begin with, and note it."""
         workspace, source, pool = action.workspace, action.workspace.spec.restore_from, self.facts.pool
-        if source is None or pool is None or pool.spec.backup is None:
+        if source is None or pool is None:
             return False
         record, problem = await self._found(workspace, source, pool.spec.backup)
         now = self.world.clock.now()
@@ -97,7 +122,7 @@ class Keeping:
         return True
 
     async def _found(
-        self, workspace: Workspace, source: RestoreFrom, backup: Backup
+        self, workspace: Workspace, source: RestoreFrom, backup: Backup | None
     ) -> tuple[BackupRecord | None, str]:
         """Return the backup that `restoreFrom` names, or a sentence why it cannot be used."""
         namespace, owner = workspace.metadata.namespace, workspace.spec.owner
@@ -108,10 +133,25 @@ class Keeping:
             if other.status.backup is None:
                 return None, f"workspace {source.workspace} has no backup yet: it gets one when it is next stopped."
             return other.status.backup, ""
-        kept = await self._vault.find_by_id(backup=backup, id=source.backup or "")
+        place = place_of(source.backup or "", backup)
+        if place is None:
+            return None, f"the pool names no bucket in which archive {source.backup} could be: set spec.backup.s3."
+        kept = await self._vault.find_by_id(backup=place, id=source.backup or "")
         if kept is None or kept.namespace != namespace or kept.owner != owner:
             return None, f"backup {source.backup} of this namespace and owner does not exist."
-        return _record(kept), ""
+        return record_found(kept, place), ""
+
+    def _is_stuck(self, key: tuple[str, int], progress: BackupProgress | RestoreProgress) -> bool:
+        """Tell whether a job has been hindered, or has said the same, for so long that a person should know."""
+        now = self.world.clock.monotonic()
+        said, since = self._said.get(key, ("", now))
+        if said != progress.message:
+            since = now
+        self._said[key] = (progress.message, since)
+        if progress.stage in (Stage.DONE, Stage.FAILED):
+            del self._said[key]
+            return False
+        return now - since >= (_PATIENCE if progress.stage is Stage.HINDERED else _LONG)
 
     @property
     def _vault(self) -> Vault:
@@ -145,6 +185,10 @@ class Keeping:
             )
 
 
+def _class_of(trouble: Unsaved) -> tuple[str, bool]:
+    return message_class(trouble.because), trouble.has_failed
+
+
 def _saved(action: BackUp, kept: Kept) -> Saved:
     job = action.job
     return Saved(
@@ -156,8 +200,7 @@ def _saved(action: BackUp, kept: Kept) -> Saved:
         began_at=max(kept.began_at, job.not_before),
         completed_at=kept.completed_at,
         size=kept.size,
+        method=job.backup.method,
+        bucket=bucket_of(job.backup),
+        paths=job.backup.paths,
     )
-
-
-def _record(kept: Kept) -> BackupRecord:
-    return BackupRecord(id=kept.id, method=kept.method, completed_at=kept.completed_at, size=kept.size)

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -20,7 +20,7 @@ from hotdesk.core.facts import Group, Instance, Observation
 from hotdesk.core.group.buffer import schedule_fault
 from hotdesk.core.group.capacity import Rise
 from hotdesk.core.group.securing import claimed_at
-from hotdesk.core.lifecycle.asking import plan_questions
+from hotdesk.core.lifecycle.asking import changed_questions, plan_questions
 from hotdesk.core.planner import Memory
 from hotdesk.core.pool_facts import PoolFacts
 from hotdesk.core.standing import Standing, is_running
@@ -158,10 +158,15 @@ class PoolActor:
         """Return which machines may be asked who is at work there."""
         return tuple(plan_questions(self.facts, now=now))
 
+    def changed_questions(self, now: datetime) -> Mapping[str, Question | None]:
+        """Return of which machines that may have changed, since it was last asked."""
+        return changed_questions(self.facts, now=now)
+
     def take_evidence(self, evidence: Sequence[Evidence]) -> None:
         """Take in what machines answered when they were asked who is at work."""
         for answer in evidence:
             self.facts.life.evidence[answer.machine] = answer
+            self.facts.questions.doubt(answer.machine)
             for uid in self.facts.seats.get(answer.machine, ()):
                 self.facts.life.stir(uid)
         self._news.set()
@@ -187,6 +192,11 @@ class PoolActor:
     def is_busy(self) -> bool:
         """Whether anything is under way."""
         return self._effects.is_busy
+
+    @property
+    def under_way(self) -> tuple[str, ...]:
+        """What is under way, for people."""
+        return self._effects.under_way
 
     @property
     def breadth(self) -> int:

@@ -53,6 +53,7 @@ KINDS: Final = (
             Column("Pool", ".spec.pool", wide=True),
             Column("Owner", ".spec.owner", wide=True),
             Column("Queue", ".status.queue.position", "integer", wide=True),
+            Column("Backup", ".status.backup.completedAt", "date", wide=True),
             _AGE,
         ),
     ),

@@ -11,6 +11,7 @@ class Stage(Enum):
     """Where a job stands."""
 
     RUNNING = auto()
+    HINDERED = auto()  # it goes on by itself, but not before something is mended that the message names
     DONE = auto()
     FAILED = auto()
 
@@ -36,7 +37,7 @@ class BackupJob:
 
     It is the same job as long as instance, start, slot, workspace and `not_before` are the same: what was begun
     before `not_before`, or on an earlier start of the instance, does not count.
-    On a shared machine only the owner's folder in each of the paths is the workspace's (`core.encoding.folder_of`).
+    On a shared machine only its folder in each of the paths is the workspace's (`core.encoding.workspace_folder`).
     """
 
     instance: str
@@ -48,7 +49,9 @@ class BackupJob:
     pool: str
     backup: Backup
     not_before: datetime  # when access was closed
-    is_running: bool  # an archive is made on a running machine, a snapshot of a stopped one
+    is_running: (
+        bool  # an archive is made on a running machine, a snapshot of a stopped one, or of a running spot machine
+    )
     is_shared: bool = False  # the machine has several slots
 
 
@@ -66,7 +69,7 @@ class RestoreJob:
     """Bring files back to one slot of one machine.
 
     It is the same job as long as instance, slot, workspace, `claimed_at` and `kept_id` are the same. To a shared
-    machine only the owner's folder in each of the paths is brought back.
+    machine only what the backup holds of its workspace, else of its owner, is brought back, into this one's folder.
     """
 
     instance: str

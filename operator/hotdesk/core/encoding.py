@@ -28,6 +28,14 @@ def folder_of(owner: str) -> str:
     return url_part(owner) if set(owner) & _NO_NAME or not owner.strip(".") else owner
 
 
+def workspace_folder(owner: str, *, namespace: str, name: str) -> str:
+    """Return a workspace's folder on a machine that it shares: its own, also beside others of its owner.
+
+    It is what `{owner}/{namespace}/{name}` in the pool's URL template leads to.
+    """
+    return f"{folder_of(owner)}/{namespace}/{name}"
+
+
 def tag_text(text: str) -> str:
     """Encode text for tags, however long it gets; it can be decoded as a URL is."""
     return quote(text, safe=_TAG_SAFE).replace(_MARK, "%7E")

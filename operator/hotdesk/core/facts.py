@@ -92,10 +92,11 @@ class LaunchFailure:
 
 @dataclass(frozen=True, slots=True)
 class Leftover:
-    """A volume that is attached to nothing, or a snapshot that failed, with the pool's tag."""
+    """A volume of the pool that is attached to nothing or was made for a restore, or a snapshot that failed."""
 
     id: str
     created_at: datetime | None
+    restores: str | None = None  # the UID of the workspace whose files it was made to bring back
 
 
 @dataclass(frozen=True, slots=True)

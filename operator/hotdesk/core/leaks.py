@@ -10,7 +10,7 @@ from typing import Final
 
 from hotdesk.api.v1alpha1 import Claim, ClaimedBy, Workspace
 from hotdesk.core.actions import AdoptInstance, CondemnInstance
-from hotdesk.core.facts import Instance
+from hotdesk.core.facts import Instance, Leftover
 from hotdesk.core.pool_facts import PoolFacts
 from hotdesk.core.proofs import backup_of
 from hotdesk.core.standing import is_running
@@ -59,7 +59,14 @@ def found(facts: PoolFacts, *, now: datetime) -> tuple[Leak, ...]:
 def disks(facts: PoolFacts, *, now: datetime) -> tuple[str, ...]:
     """Return the volumes and snapshots that have been of no use for long; a restore uses a new volume in minutes."""
     seen = facts.observation.leftovers if facts.observation is not None else ()
-    return tuple(sorted(one.id for one in seen if one.created_at is None or now - one.created_at >= _UNUSED_FOR))
+    old = (one for one in seen if one.created_at is None or now - one.created_at >= _UNUSED_FOR)
+    return tuple(sorted(one.id for one in old if not _is_restored_from(one, facts)))
+
+
+def _is_restored_from(one: Leftover, facts: PoolFacts) -> bool:
+    """Tell whether files are still being brought back from a volume; of large ones that takes hours."""
+    workspace = facts.workspaces.get(one.restores) if one.restores is not None else None
+    return workspace is not None and workspace.status.phase == "Restoring"
 
 
 def message_of(leaks: tuple[Leak, ...], unused: tuple[str, ...] = ()) -> str:
@@ -70,7 +77,10 @@ def message_of(leaks: tuple[Leak, ...], unused: tuple[str, ...] = ()) -> str:
 def _of_disks(unused: tuple[str, ...]) -> str:
     more = f" and {len(unused) - _NAMED} more" if len(unused) > _NAMED else ""
     named = ", ".join(unused[:_NAMED])
-    return f"Volumes that are attached to nothing, or snapshots that failed: {named}{more}. Delete them."
+    return (
+        "Volumes that are attached to nothing or were made for a restore that was given up, or snapshots that failed: "
+        f"{named}{more}. Detach those that are attached, and delete them."
+    )
 
 
 def _of_instances(leaks: tuple[Leak, ...]) -> str:

@@ -9,6 +9,14 @@ from hotdesk.core.evidence import Evidence
 from hotdesk.core.names import Names
 
 
+@dataclass(frozen=True, slots=True)
+class Unsaved:
+    """Why files are not saved yet; what has not failed goes on."""
+
+    because: str
+    has_failed: bool
+
+
 @dataclass(slots=True)
 class LifeBook:
     """What of the lifecycle is remembered; all of it but the objects may be lost in a restart."""
@@ -18,7 +26,7 @@ class LifeBook:
     moving: Names = field(default_factory=Names)  # machines with something to be started, stopped or saved
     astir: Names = field(default_factory=Names)  # UIDs that something happened to
     without_room: set[str] = field(default_factory=set)  # machines that AWS had no room to start
-    troubles: dict[tuple[str, int], str] = field(default_factory=dict)  # by machine and slot: why nothing is saved
+    troubles: dict[tuple[str, int], Unsaved] = field(default_factory=dict)  # by machine and slot
     _due: dict[str, datetime] = field(default_factory=dict)  # by UID: when it is to be looked at next
     _heap: list[tuple[datetime, str]] = field(default_factory=list)
     _warned: dict[str, tuple[datetime, timedelta]] = field(default_factory=dict)  # by UID: warning, uptime at that time

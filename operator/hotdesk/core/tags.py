@@ -9,6 +9,8 @@ from hotdesk.core.facts import Instance
 POOL_TAG = "hotdesk.dev/pool"  # on the group, propagated at launch: how machines are found
 GROUP_TAG = "aws:autoscaling:groupName"  # AWS's own, on every member of a group and on no other instance
 MANAGER_TAG = "hotdesk.dev/managed-by"
+RESTORE_TAG = "hotdesk.dev/restore"  # on a volume from which files are brought back: the name of that job
+UID_TAG = "hotdesk.dev/workspace-uid"  # on volumes and snapshots: whose files they hold
 
 _HOLDER_PARTS = 3  # namespace, name and UID
 _PLAIN = re.compile(r"[-a-z0-9./]+", re.ASCII)  # what these consist of: no tag of ours was encoded

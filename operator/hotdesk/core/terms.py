@@ -48,8 +48,12 @@ def wants_machine(workspace: Workspace) -> bool:
         case "Halted":
             return False
         case "OnDemand":
-            stopped_at = workspace.status.stopped_at
-            return stopped_at is None or any(sign > stopped_at for sign in _signs_of_return(workspace))
+            told = workspace.status
+            if told.stopped_at is None:
+                return True
+            # Activity that was heard of too late to avert a stop for idleness came before it, and counts all the same.
+            heard_until = told.idle_since or told.stopped_at
+            return any(sign > heard_until for sign in _signs_of_return(workspace))
 
 
 def woken_at(workspace: Workspace) -> datetime | None:

@@ -139,6 +139,7 @@ class Kept(TypedDict):
     last_activity_time: datetime | None
     activity_source: str | None
     stopped_at: datetime | None
+    idle_since: datetime | None
     backup: BackupRecord | None
     usage: Usage | None
 
@@ -150,6 +151,7 @@ def kept(workspace: Workspace) -> Kept:
         "last_activity_time": told.last_activity_time,
         "activity_source": told.activity_source,
         "stopped_at": told.stopped_at,
+        "idle_since": told.idle_since,
         "backup": told.backup,
         "usage": told.usage,
     }

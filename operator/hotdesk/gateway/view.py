@@ -88,7 +88,9 @@ def known(thing: WorkspaceActivity) -> Known:
         claimed_at=status.claimed_at,
         last_activity=status.last_activity_time,
         rests=rests,
-        decided_at=status.stopped_at if rests else _warned_at(status),
+        pool=thing.spec.pool,
+        idle_timeout=thing.spec.idle_timeout,
+        decided_at=(status.idle_since or status.stopped_at) if rests else _warned_at(status),
     )
 
 

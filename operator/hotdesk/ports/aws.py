@@ -37,7 +37,7 @@ class Fleet(Protocol):
         """Names of the scaling policies that somebody attached to the group."""
 
     async def describe_leftovers(self, *, pool: str) -> Sequence[Leftover]:
-        """Volumes with the pool's tag that are attached to nothing, and snapshots with it that failed."""
+        """Volumes of the pool that are attached to nothing or were made for a restore, and its failed snapshots."""
 
     async def set_desired_capacity(self, *, group: str, desired: int) -> None:
         """Set desired capacity, absolute."""

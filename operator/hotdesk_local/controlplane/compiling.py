@@ -35,7 +35,8 @@ def compile_program(program: Program, *, go: Path, sources: Path, folder: Path, 
     with tempfile.TemporaryDirectory(dir=folder, prefix=f"{SCRATCH}{program.name}-") as scratch:
         made = Path(scratch) / program.name
         command: list[str | Path] = [go, "build", "-v", "-trimpath", "-mod=readonly", "-buildvcs=false"]
-        command += ["-ldflags", program.link_flags, "-o", made, program.package]
+        # What a debugger needs is a fifth of a compiler's work; the linker would drop it anyway.
+        command += ["-gcflags=all=-dwarf=false", "-ldflags", program.link_flags, "-o", made, program.package]
         with progress.step(f"building {program.name}") as step:
             _run(command, cwd=sources / program.module, step=step, name=program.name)
         made.replace(folder / program.name)

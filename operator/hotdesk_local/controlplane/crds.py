@@ -29,7 +29,7 @@ def apply_crds(plane: ControlPlane, *, folder: Path) -> None:
 def grant_operator_rights(plane: ControlPlane) -> Path:
     """Give the operator exactly the rights that `deploy/` gives it, and return the kubeconfig that holds them."""
     folder = Path(__file__).resolve().parents[3] / "deploy" / "kustomize"
-    for name in ("namespace", "service-account", "operator-role", "lease-role"):
+    for name in ("namespace", "service-account", "operator-role", "lease-role", "secret-role"):
         plane.kubectl("apply", "--server-side", "--force-conflicts", "--filename", folder / f"{name}.yaml")
     return plane.kubeconfig_for(namespace=SYSTEM_NAMESPACE, service_account="hotdesk")
 

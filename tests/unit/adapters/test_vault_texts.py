@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from hotdesk.adapters.aws.vault import jobs, manifests, marks, scripts
 from hotdesk.adapters.aws.vault.bucket import sum_in_s3s_words
+from hotdesk.adapters.aws.vault.folders import Place
 from hotdesk.adapters.aws.vault.manifests import Manifest
 from hotdesk.api.v1alpha1 import Backup, ClaimedBy
 from hotdesk.core.backups import BackupJob, RestoreJob
@@ -135,6 +136,10 @@ def test_machine_that_says_nonsense_is_not_believed(output: str):
         scripts.packed(output, folders=2)
 
 
+SAME = Place("home", ("home",))
+MOVED = Place("home/o'b/team/b", ("home/o'b/team/a", "home/o'b"))
+
+
 @given(owners)
 def test_no_owner_can_break_out_of_a_script(owner: str):
     script = scripts.pack(job="job", folders=[f"home/{owner}"], part_size=scripts.MEBIBYTE)
@@ -151,8 +156,9 @@ def test_no_owner_can_break_out_of_a_script(owner: str):
         scripts.pack(job="j", folders=["home"], part_size=scripts.MEBIBYTE),
         scripts.upload(job="j", put=scripts.Put("https://x?a&b", ("a: b",))),
         scripts.upload_parts(job="j", puts={1: scripts.Put("https://x", ())}, part_size=scripts.MEBIBYTE),
-        scripts.unpack(job="j", url="https://x", sha256=SUM, folders=["home"]),
-        scripts.copy(job="j", volume="vol-1", device="/dev/sdf", folders=["home"]),
+        scripts.unpack(job="j", url="https://x", sha256=SUM, places=[SAME, MOVED]),
+        scripts.copy(job="j", volume="vol-1", device="/dev/sdf", places=[SAME, MOVED]),
+        scripts.flush(job="j"),
     ],
 )
 def test_scripts_are_posix_shell(script: str):

@@ -3,11 +3,13 @@
 from datetime import timedelta
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from factories import after, bound, claim, facts, ip_of, machine, machine_id, pool, workspace
 from hotdesk.api.v1alpha1 import Activity, CodeServerProbe, CpuEvidence, Lifecycle, Next, Stop
 from hotdesk.core.evidence import Evidence
-from hotdesk.core.lifecycle.asking import plan_questions
+from hotdesk.core.lifecycle.asking import changed_questions, plan_questions
 
 CODE_SERVER = CodeServerProbe(port=8080)
 BOTH = Activity(code_server=CODE_SERVER, cpu=CpuEvidence())
@@ -89,3 +91,54 @@ def test_one_quiet_user_of_a_shared_machine_is_enough():
     assert questions(bound(machine=machine_id(1)), lively, at=QUIET)[0].activity.cpu is not None
     assert questions(lively, at=QUIET)[0].activity.cpu is None
     assert questions(lively, at=QUIET, activity=CPU)[0].activity == Activity()
+
+
+HAPPENINGS = ["told", "active", "stopping", "running", "gone", "stop", "evidence", "pool", "none"]
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(st.integers(1, 3), st.sampled_from(HAPPENINGS), st.integers(1, 1500)), max_size=25))
+def test_what_changed_adds_up_to_all_that_is_asked(events):
+    users = {number: bound(f"w{number}", machine=machine_id(number)) for number in (1, 2, 3)}
+    desks = [machine(number, claims=[claim(user)]) for number, user in users.items()]
+    known = facts(*desks, of=pool(activity=BOTH, lifecycle=HOUR), workspaces=users.values(), detached=[1, 2, 3])
+    asked, now = {}, 0
+    for version, (number, event, seconds) in enumerate(events, start=1000):
+        now += seconds
+        user = known.workspaces.get(users[number].metadata.uid)
+        if user is not None:
+            happen(known, user, event, number=number, version=str(version), now=after(now))
+        asked |= changed_questions(known, now=after(now))
+        there = {name: question for name, question in asked.items() if question is not None}
+        assert there == {question.machine: question for question in plan_questions(known, now=after(now))}
+        assert changed_questions(known, now=after(now)) == {}
+
+
+def happen(known, user, event, *, number, version, now):
+    """Let something happen to a workspace, its machine, or the pool of both."""
+    name = machine_id(number)
+    told = {
+        "told": {"next": Next(action="Stop", at=now + timedelta(minutes=20), reason="idle")},
+        "active": {"last_activity_time": now},
+        "stopping": {"phase": "Stopping"},
+        "running": {"phase": "Running"},
+    }
+    if event in told:
+        known.upsert_workspace(newer(user, version, status=user.status.model_copy(update=told[event])))
+    elif event == "gone":
+        known.remove_workspace(user.metadata.uid)
+    elif event == "stop":
+        desk = known.machines[name]
+        stop = Stop(reason="Idle", at=now)
+        known.upsert_machine(newer(desk, version, spec=desk.spec.model_copy(update={"stop": stop})))
+    elif event == "evidence":
+        known.life.evidence[name] = Evidence(machine=name, at=now, source="CodeServer", last_input=now)
+        known.questions.doubt(name)
+    elif event == "pool":
+        activity = CPU if known.pool.spec.activity == BOTH else BOTH
+        known.set_pool(newer(known.pool, version, spec=known.pool.spec.model_copy(update={"activity": activity})))
+
+
+def newer(thing, version, **changes):
+    metadata = thing.metadata.model_copy(update={"resource_version": version})
+    return thing.model_copy(update={"metadata": metadata, **changes})

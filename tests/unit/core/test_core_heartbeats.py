@@ -412,3 +412,61 @@ def test_whatever_came_before_the_first_beat_after_a_decision_is_written_at_once
     api.send(which)
     api.land(which)
     assert api.stored.last_activity == after(api.at)
+
+
+TIMEOUTS = st.sampled_from([60, 120, 600, 3600, 36000]).map(lambda seconds: timedelta(seconds=seconds))
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    pool=TIMEOUTS,
+    own=st.none() | TIMEOUTS,
+    changed=st.none() | TIMEOUTS,
+    gap=st.floats(0.5, 6),
+    lag=st.floats(0, 2),
+)
+def test_who_beats_is_never_idle_for_half_of_the_timeout_and_never_written_more_often_than_each_tenth(
+    pool, own, changed, gap, lag
+):
+    book = book_of()
+    book.observe_pool("p", idle_timeout=pool, at=0)
+    workspace = known(pool="p", idle_timeout=own)
+    book.observe(workspace, now=NOW, at=0)
+    timeout, recorded, written, now, beaten = own or pool, 0.0, [], 0.0, 0.0
+    span = min(1500.0, 4 * timeout.total_seconds())
+    while now < span:
+        now += max(gap, span / 1500)
+        beat(book, beaten := now)
+        if changed is not None and own is None and now > span / 2:
+            book.observe_pool("p", idle_timeout=changed, at=now)
+            # What was on record before the change may be as old as it was allowed to be.
+            timeout, changed = changed, None
+            if timeout < pool:
+                written.clear()
+        for moment in record(book, now + lag):
+            recorded = (moment - NOW).total_seconds()
+            written.append(now + lag)
+        assert beaten - recorded <= max(timeout, pool if not written else timedelta()).total_seconds() / 2
+    tenth = min(own or pool, timeout).total_seconds() / 10
+    # The first beat after a claim is written at once.
+    assert all(later - earlier >= tenth - lag - 1e-6 for earlier, later in pairwise(written[1:]))
+
+
+def test_a_pool_whose_timeout_becomes_shorter_has_what_waits_written_sooner():
+    book = book_of(known(pool="p"))
+    beat(book, 5)
+    record(book, 5)
+    beat(book, 70)
+    assert record(book, 70) == []
+    book.observe_pool("p", idle_timeout=timedelta(minutes=10), at=71)
+    assert record(book, 71 + 66) == [after(70)]
+
+
+def test_a_workspaces_own_timeout_comes_before_its_pools():
+    book = book_of()
+    book.observe_pool("p", idle_timeout=timedelta(hours=10), at=0)
+    book.observe(known(pool="p", idle_timeout=timedelta(minutes=5)), now=NOW, at=0)
+    beat(book, 5)
+    record(book, 5)
+    beat(book, 6)
+    assert record(book, 5 + 33) == [after(6)]

@@ -1,6 +1,7 @@
 """Leaks: what nobody knows is adopted or reported, ended only by policy, and never too early or in anybody's hands."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -27,7 +28,7 @@ from factories import (
 from hotdesk.api.v1alpha1 import Backup, S3Place, Workspace
 from hotdesk.core import leaks
 from hotdesk.core.actions import AdoptInstance, CondemnInstance
-from hotdesk.core.facts import Instance, InstanceState
+from hotdesk.core.facts import Instance, InstanceState, Leftover
 from hotdesk.core.pool_facts import PoolFacts
 from hotdesk.core.tags import GROUP_TAG, claim_tag
 
@@ -70,6 +71,17 @@ def planned(known: PoolFacts) -> list[leaks.LeakAction]:
 
 def reported(known: PoolFacts) -> Mapping[str, str]:
     return {leak.name: leak.why for leak in leaks.found(known, now=LATER)}
+
+
+def test_a_volume_of_a_restore_is_a_leak_once_its_workspace_is_not_being_restored():
+    restoring = bound("a", machine=machine_id(1), phase="Restoring")
+    running = bound("b", machine=machine_id(2))
+    known = looked(workspaces=[restoring, running])
+    old = LATER - timedelta(hours=2)
+    whose = {"vol-a": restoring.metadata.uid, "vol-b": running.metadata.uid, "vol-gone": "nobody", "vol-none": None}
+    left = tuple(Leftover(name, old, uid) for name, uid in whose.items())
+    known.observe(replace(observation(group(), (), at=LATER), leftovers=left))
+    assert leaks.disks(known, now=LATER) == ("vol-b", "vol-gone", "vol-none")
 
 
 def test_what_was_never_claimed_is_ended_where_the_pool_says_so():

@@ -217,7 +217,17 @@ def test_a_stop_is_told_with_its_cause_and_with_what_may_be_done_meanwhile():
 
 def test_who_wants_it_halted_is_told_how_to_go_on():
     alive, stopping, _ = resting("Halted", run_strategy="Halted")
-    assert only(alive, stopping).message.endswith("Set spec.runStrategy to OnDemand or Always to go on working.")
+    how = "It starts again when spec.runStrategy is Always, or when it is OnDemand and somebody returns."
+    assert only(alive, stopping).message.endswith(how)
+
+
+def test_nobody_is_told_that_a_return_wakes_what_is_halted():
+    _, stopping, record = resting("Halted", run_strategy="Halted")
+    terms = Terms(idle_timeout=None, warn_before=timedelta(), retention=timedelta(days=1), max_lifetime=None)
+    stopped = workspace_with(stopping, told.stopped(stopping, machine=record, terms=terms, now=after(9)))
+    assert only(stopping, stopped).message.endswith("unless spec.runStrategy is changed before.")
+    going = workspace_with(stopped, told.archiving(stopped, now=after(10)))
+    assert "Whoever returns" not in only(stopped, going).message
 
 
 @pytest.mark.parametrize("reason", ["Interrupted", "NoCapacity"])

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from hotdesk.core.facts import FailureCause, Group, Instance, InstanceState, LaunchFailure, Leftover, Member
+from hotdesk.core.tags import RESTORE_TAG, UID_TAG
 
 _STATES: Final = {state.value: state for state in InstanceState}
 _NOTHING: Final[Mapping[str, str]] = {}
@@ -86,12 +87,18 @@ def policy_names_of(answer: Mapping[str, Any]) -> list[str]:
 
 def volumes_of(answer: Mapping[str, Any]) -> list[Leftover]:
     """Return the volumes of a DescribeVolumes answer."""
-    return [Leftover(_name(raw, "VolumeId"), _moment(raw.get("CreateTime"))) for raw in _listed(answer, "Volumes")]
+    return [_volume(raw) for raw in _listed(answer, "Volumes")]
 
 
 def snapshots_of(answer: Mapping[str, Any]) -> list[Leftover]:
     """Return the snapshots of a DescribeSnapshots answer."""
     return [Leftover(_name(raw, "SnapshotId"), _moment(raw.get("StartTime"))) for raw in _listed(answer, "Snapshots")]
+
+
+def _volume(raw: Mapping[str, Any]) -> Leftover:
+    tags = _tags(raw.get("Tags") or ())
+    restores = tags.get(UID_TAG, "") if RESTORE_TAG in tags else None
+    return Leftover(_name(raw, "VolumeId"), _moment(raw.get("CreateTime")), restores)
 
 
 def _instance(name: str, raw: Mapping[str, Any]) -> Instance:

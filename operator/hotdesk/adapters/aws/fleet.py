@@ -10,7 +10,7 @@ from hotdesk.adapters.aws import convert
 from hotdesk.adapters.aws.calls import Answer, Calls, Parameters
 from hotdesk.adapters.aws.clients import Service
 from hotdesk.core.facts import Group, Instance, InstanceState, LaunchFailure, Leftover
-from hotdesk.core.tags import POOL_TAG
+from hotdesk.core.tags import POOL_TAG, RESTORE_TAG
 from hotdesk.ports import NotFound, Refused, Unanswered
 
 T = TypeVar("T")
@@ -81,13 +81,15 @@ class AwsFleet:
         return names
 
     async def describe_leftovers(self, *, pool: str) -> Sequence[Leftover]:
-        """Return volumes in state available and snapshots of ours in state error, both with the pool's tag."""
+        """Return volumes that are attached to nothing or were made for a restore, and snapshots that failed."""
         tag = {"Name": f"tag:{POOL_TAG}", "Values": [pool]}
-        volumes = {"Filters": [tag, {"Name": "status", "Values": ["available"]}], "MaxResults": _EBS_PAGE}
-        snapshots = {**volumes, "Filters": [tag, {"Name": "status", "Values": ["error"]}], "OwnerIds": ["self"]}
+        loose = {"Filters": [tag, {"Name": "status", "Values": ["available", "error"]}], "MaxResults": _EBS_PAGE}
+        attached = [tag, {"Name": "tag-key", "Values": [RESTORE_TAG]}, {"Name": "status", "Values": ["in-use"]}]
+        snapshots = {**loose, "Filters": [tag, {"Name": "status", "Values": ["error"]}], "OwnerIds": ["self"]}
         found: list[Leftover] = []
-        async for page in self._pages("ec2", "DescribeVolumes", volumes, convert.volumes_of):
-            found += page
+        for volumes in (loose, {**loose, "Filters": attached}):
+            async for page in self._pages("ec2", "DescribeVolumes", volumes, convert.volumes_of):
+                found += page
         async for page in self._pages("ec2", "DescribeSnapshots", snapshots, convert.snapshots_of):
             found += page
         return found

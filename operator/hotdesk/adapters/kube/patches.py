@@ -10,10 +10,10 @@ from hotdesk.ports import Unanswered
 
 if TYPE_CHECKING:
     from hotdesk.api.lease import Lease
-    from hotdesk.api.v1alpha1 import Machine, MachinePool, Workspace, WorkspaceActivity
+    from hotdesk.api.v1alpha1 import Machine, MachinePool, PoolPatience, Workspace, WorkspaceActivity
 
 
-def guard(target: Workspace | WorkspaceActivity | Machine | MachinePool | Lease) -> dict[str, str]:
+def guard(target: Workspace | WorkspaceActivity | Machine | MachinePool | PoolPatience | Lease) -> dict[str, str]:
     """Return the metadata that makes a patch fail with 409 if the object has changed since it was read.
 
     The uid guards the main resource alone: on /status the API server ignores it (measured with v1.36), and there

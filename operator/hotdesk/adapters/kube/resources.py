@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
 
 from hotdesk.api.lease import LEASE_API_VERSION, Lease
-from hotdesk.api.v1alpha1 import API_VERSION, Machine, MachinePool, Workspace, WorkspaceActivity
+from hotdesk.api.v1alpha1 import API_VERSION, Machine, MachinePool, PoolPatience, Workspace, WorkspaceActivity
 from hotdesk.ports import NotFound
 
 _NAME = re.compile(r"[a-z0-9](?:[-a-z0-9.]*[a-z0-9])?", re.ASCII)
 
-M = TypeVar("M", Workspace, WorkspaceActivity, Machine, MachinePool, Lease)
+M = TypeVar("M", Workspace, WorkspaceActivity, Machine, MachinePool, PoolPatience, Lease)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +49,7 @@ class Resource(Generic[M]):
 WORKSPACES: Final = Resource(plural="workspaces", model=Workspace, namespaced=True)
 ACTIVITIES: Final = Resource(plural="workspaces", model=WorkspaceActivity, namespaced=True)
 MACHINES: Final = Resource(plural="machines", model=Machine, namespaced=False)
+PATIENCES: Final = Resource(plural="machinepools", model=PoolPatience, namespaced=False)
 POOLS: Final = Resource(plural="machinepools", model=MachinePool, namespaced=False)
 LEASES: Final = Resource(plural="leases", model=Lease, namespaced=True, api_version=LEASE_API_VERSION)
 NAMESPACES: Final = "/api/v1/namespaces"

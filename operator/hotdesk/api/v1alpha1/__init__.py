@@ -1,6 +1,6 @@
 """The kinds of hotdesk.dev/v1alpha1: Workspace, MachinePool and Machine."""
 
-from hotdesk.api.v1alpha1.activity import WorkspaceActivity
+from hotdesk.api.v1alpha1.activity import PoolPatience, WorkspaceActivity
 from hotdesk.api.v1alpha1.kinds import API_VERSION, GROUP, VERSION
 from hotdesk.api.v1alpha1.lifecycle import (
     Activity,
@@ -105,6 +105,7 @@ __all__ = [
     "Notifications",
     "Owed",
     "OwnerSeconds",
+    "PoolPatience",
     "QueuePosition",
     "Quota",
     "Readiness",

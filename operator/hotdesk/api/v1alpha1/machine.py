@@ -7,6 +7,7 @@ from pydantic import ConfigDict, Field
 from hotdesk.api.conditions import Conditions
 from hotdesk.api.schema import immutable, marks, rule
 from hotdesk.api.v1alpha1.kinds import PoolName, Resource
+from hotdesk.api.v1alpha1.lifecycle import BackupMethod
 from hotdesk.api.wire import ApiModel, MicroTime, Time
 
 MachinePhase = Literal[
@@ -116,6 +117,12 @@ class Saved(ApiModel):
     """When it was verified."""
     size: Annotated[int, Field(ge=0)] = 0
     """Bytes."""
+    method: BackupMethod | None = None
+    """How it was made; the pool's method may have changed since."""
+    bucket: Annotated[str | None, Field(max_length=63)] = None
+    """The bucket of an archive."""
+    paths: Annotated[tuple[Annotated[str, Field(max_length=512)], ...], Field(max_length=16)] = ()
+    """The directories that held the files."""
 
 
 class Interruption(ApiModel):

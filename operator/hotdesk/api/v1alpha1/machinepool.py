@@ -223,6 +223,13 @@ class MachinePoolSpec(ApiModel):
                 "backup.method EBSSnapshot keeps a whole disk, and a shared one belongs to nobody: with "
                 "slotsPerMachine above 1 use S3Archive",
             ),
+            rule(
+                "!has(self.backup) || self.backup.method != 'S3Archive' || !has(self.slotsPerMachine)"
+                " || self.slotsPerMachine == 1 || !has(self.access)"
+                " || self.access.urlTemplate.contains('{owner}/{namespace}/{name}')",
+                "on a shared machine a workspace's files are kept apart in the folder {owner}/{namespace}/{name} of "
+                "each of backup.paths: lead there with access.urlTemplate, as ?folder=/home/{owner}/{namespace}/{name}",
+            ),
         ),
     )
 

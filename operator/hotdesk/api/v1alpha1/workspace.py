@@ -137,6 +137,10 @@ class BackupRecord(ApiModel):
     """When it was verified."""
     size: Annotated[int, Field(ge=0)] = 0
     """Bytes."""
+    bucket: Annotated[str | None, Field(max_length=63)] = None
+    """The bucket of an archive: the pool may name another one by now."""
+    paths: Annotated[tuple[Annotated[str, Field(max_length=512)], ...], Field(max_length=16)] = ()
+    """The directories that held the files, and that come back. Without it: the pool's of now."""
 
 
 class Usage(ApiModel):
@@ -181,6 +185,9 @@ class WorkspaceStatus(ApiModel):
     """Which signal said so: Heartbeat, or Heartbeat/NAME where the sender gave its name."""
     stopped_at: MicroTime | None = None
     """When it was decided to stop the machine; whoever was active after this wakes it."""
+    idle_since: MicroTime | None = None
+    """The last activity that a stop for idleness was decided from: a later one wakes the machine, also one from before
+    stoppedAt, of which was heard too late."""
     next: Next | None = None
     """What will happen, when, and why."""
     backup: BackupRecord | None = None

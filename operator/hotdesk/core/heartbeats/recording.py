@@ -13,6 +13,8 @@ from heapq import heappop, heappush
 from typing import Final
 from zlib import crc32
 
+_SHARE: Final = 0.1  # of the idle timeout
+_LEAST: Final = 1.0  # seconds
 _JITTER: Final = 0.1  # of the interval: ten thousand that began together are spread, and drift apart
 
 
@@ -32,6 +34,9 @@ class Known:
     """Whether its machine is stopped or gone, or about to be: a beat wakes it, with a machine or without."""
     decided_at: datetime | None = None
     """When it was decided to stop it, or when its user was warned of that: only a later beat changes anything."""
+    pool: str = ""
+    idle_timeout: timedelta | None = None
+    """How long it may idle, if it has a timeout of its own; else its pool's holds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +70,9 @@ class Heartbeats:
     """What is known of every workspace, and the beats that are still to be written: at most one for each."""
 
     def __init__(self, *, interval: timedelta) -> None:
+        """`interval` holds between two records where it is not known how long a workspace may idle."""
         self._interval = interval.total_seconds()
+        self._timeouts: dict[str, timedelta] = {}  # by pool
         self._desks: dict[str, _Desk] = {}
         self._queue: list[tuple[float, str]] = []  # a heap; an entry counts only while its desk is queued for it
 
@@ -90,6 +97,10 @@ class Heartbeats:
         desk = self._desks.get(uid)
         return desk.known if desk is not None else None
 
+    def knows(self, pool: str) -> bool:
+        """Tell whether it is known how long workspaces of a pool may idle."""
+        return pool in self._timeouts
+
     # -- what happens -----------------------------------------------------------------------------------------------
 
     def observe(self, known: Known, *, now: datetime, at: float) -> None:
@@ -103,11 +114,25 @@ class Heartbeats:
         if known.version <= before.version:
             return
         desk.known = known
+        if (known.pool, known.idle_timeout) != (before.pool, before.idle_timeout):
+            self._hurry(desk, at=at)
         if known.last_activity != before.last_activity:
             self._hold_back(desk, now=now, at=at)
         if known.claimed_at != before.claimed_at and known.claimed_at is not None:
             self._drop(desk, before=known.claimed_at)  # it says nothing about this machine
         self._consider(desk)
+
+    def observe_pool(self, pool: str, *, idle_timeout: timedelta | None, at: float) -> None:
+        """Take in how long workspaces of a pool may idle; None: for ever, or nobody knows."""
+        if self._timeouts.get(pool) == idle_timeout:
+            return
+        if idle_timeout is None:
+            del self._timeouts[pool]
+        else:
+            self._timeouts[pool] = idle_timeout
+        for desk in self._desks.values():
+            if desk.known.pool == pool:
+                self._hurry(desk, at=at)
 
     def forget(self, uid: str) -> None:
         """Take in that a workspace is gone."""
@@ -155,7 +180,7 @@ class Heartbeats:
             return
         desk.is_writing = False
         desk.failures += 1
-        wait = min(pause.total_seconds() * 2 ** min(desk.failures - 1, 16), self._interval)
+        wait = min(pause.total_seconds() * 2 ** min(desk.failures - 1, 16), self._interval_of(desk))
         self._consider(desk, not_before=at + wait)
 
     # -- the inside -------------------------------------------------------------------------------------------------
@@ -184,8 +209,18 @@ class Heartbeats:
         age = max(0.0, (now - desk.known.last_activity).total_seconds())
         desk.held_until = max(desk.held_until, at + self._pause(desk) - age)
 
+    def _hurry(self, desk: _Desk, *, at: float) -> None:
+        """Let nobody wait longer than the interval of now."""
+        desk.held_until = min(desk.held_until, at + self._pause(desk))
+        self._consider(desk)
+
+    def _interval_of(self, desk: _Desk) -> float:
+        """Return a tenth of the time that a workspace may idle: what is on record is never much older."""
+        timeout = desk.known.idle_timeout or self._timeouts.get(desk.known.pool)
+        return self._interval if timeout is None else max(_LEAST, _SHARE * timeout.total_seconds())
+
     def _pause(self, desk: _Desk) -> float:
-        return self._interval * (1 + _JITTER * crc32(desk.known.uid.encode()) / 2**32)
+        return self._interval_of(desk) * (1 + _JITTER * crc32(desk.known.uid.encode()) / 2**32)
 
     @staticmethod
     def _drop(desk: _Desk, *, before: datetime, included: bool = False) -> None:

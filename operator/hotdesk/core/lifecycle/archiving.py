@@ -43,6 +43,11 @@ def archive(facts: PoolFacts, machine: Machine) -> ArchiveMachine | None:
     return ArchiveMachine(machine=machine) if machine.metadata.name not in facts.busy else None
 
 
+def is_kept(facts: PoolFacts, workspace: Workspace, machine: Machine, instance: Instance) -> bool:
+    """Tell whether the files outlive the machine, or will: else it does not go before its time."""
+    return backup_of(facts.pool) is not None or proof_for(workspace, machine, instance) is not None
+
+
 def is_given_up(facts: PoolFacts, machine: Machine) -> bool:
     """Tell whether a machine has no future while its files have one: then nobody is woken on it."""
     stop = machine.spec.stop
@@ -67,7 +72,7 @@ def _goes_at(
     stop = machine.spec.stop
     if facts.pool is None or stop is None:
         return None
-    if instance.spot or stop.reason in _GIVEN_UP:
+    if (instance.spot or stop.reason in _GIVEN_UP) and is_kept(facts, workspace, machine, instance):
         return now
     retention = terms_of(workspace, facts.pool).retention
     return None if retention is None else (workspace.status.stopped_at or now) + retention

@@ -13,6 +13,7 @@ from hotdesk.core.proofs import backup_of
 from hotdesk.core.terms import Terms, terms_of
 
 _SOON = timedelta(seconds=5)
+_LATER = timedelta(minutes=5)
 _RECORDED = 10  # activity is recorded when it moved by a tenth of the idle timeout
 
 
@@ -20,8 +21,10 @@ def follow(
     facts: PoolFacts, workspace: Workspace, machine: Machine, instance: Instance, *, now: datetime
 ) -> ReportWorkspace | StopMachine | None:
     """Watch a workspace that runs: record activity, warn, and at last have its machine stopped."""
-    if facts.pool is None or not _can_rest(facts, instance):
+    if facts.pool is None:
         return None
+    if not _can_rest(facts, instance):
+        return _run_on(facts, workspace, now=now)
     doom = doom_of(machine, instance)
     if doom is not None and doom.reason == "SpotInterruption" and machine.metadata.name not in facts.members:
         return StopMachine(machine=machine, reason="Interrupted", final=False)
@@ -67,10 +70,25 @@ def verdict_on(facts: PoolFacts, workspace: Workspace, *, now: datetime) -> Verd
     return judge(signs, terms_of(workspace, facts.pool), now=now)
 
 
+def _run_on(facts: PoolFacts, workspace: Workspace, *, now: datetime) -> ReportWorkspace | None:
+    """Tell, of a machine that should rest and cannot, what to do about it."""
+    if facts.pool is None:
+        return None
+    terms, verdict = terms_of(workspace, facts.pool), verdict_on(facts, workspace, now=now)
+    if isinstance(verdict, Active):
+        facts.life.put(workspace.metadata.uid, verdict.until)
+        if told.is_unstoppable(workspace):
+            status = told.active(workspace, seen=None, stop_at=verdict.stop_at, terms=terms, now=now)
+            return ReportWorkspace(workspace=workspace, status=status)
+        return _recorded(facts, workspace, verdict, terms, now=now)
+    facts.life.put(workspace.metadata.uid, now + _LATER)
+    status = told.unstoppable(workspace, pool=facts.name, now=now)
+    return ReportWorkspace(workspace=workspace, status=status) if status != workspace.status else None
+
+
 def _can_rest(facts: PoolFacts, instance: Instance) -> bool:
-    """Tell whether a machine can rest without loss: EC2 stops no spot machine, and one that ends must be saved."""
-    backup = backup_of(facts.pool)
-    return not instance.spot or (backup is not None and backup.method == "S3Archive")
+    """Tell whether a machine can rest without loss: EC2 stops no spot machine, so one that rests ends, and is saved."""
+    return not instance.spot or backup_of(facts.pool) is not None
 
 
 def _all_due(facts: PoolFacts, machine: Machine, *, now: datetime) -> bool:

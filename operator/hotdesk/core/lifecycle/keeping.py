@@ -4,19 +4,18 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 
 from hotdesk.api.v1alpha1 import Backup, Claim, Machine, Owed
-from hotdesk.core.actions import BackUp, GuardInstance, SettleOwed, StartInstance, StopInstance
+from hotdesk.core.actions import BackUp, GuardInstance, SettleOwed, StopInstance
 from hotdesk.core.backups import BackupJob
 from hotdesk.core.facts import Instance, InstanceState
 from hotdesk.core.pool_facts import PoolFacts
-from hotdesk.core.proofs import backup_of, closed_at, unsaved
+from hotdesk.core.proofs import backup_of, closed_at, saving, unsaved
 from hotdesk.core.standing import Standing
 
-KeepingAction = BackUp | SettleOwed | StartInstance | StopInstance | GuardInstance
+KeepingAction = BackUp | SettleOwed | StopInstance | GuardInstance
 
 
 def plan_keeping(facts: PoolFacts) -> Iterator[KeepingAction]:
     """Advance every backup that is due, one step; settle what was owed and is saved, or is lost with its machine."""
-    backup = backup_of(facts.pool)
     for name in tuple(facts.life.moving):
         machine, instance = facts.machines.get(name), facts.instances.get(name)
         if machine is None or name in facts.busy or facts.is_stale(name):
@@ -25,8 +24,8 @@ def plan_keeping(facts: PoolFacts) -> Iterator[KeepingAction]:
         missing = () if instance is None or is_lost else unsaved(machine, instance, facts.pool)
         if machine.spec.owed and (is_lost or (instance is not None and not missing)):
             yield SettleOwed(machine=machine)
-        elif missing and backup is not None and instance is not None and name not in facts.members:
-            yield from _save(facts, machine, instance, missing, backup=backup)
+        elif missing and facts.pool is not None and instance is not None and name not in facts.members:
+            yield from _save(facts, machine, instance, missing)
 
 
 def owing(facts: PoolFacts, left: Iterable[Claim], *, now: datetime) -> tuple[Owed, ...]:
@@ -39,28 +38,24 @@ def owing(facts: PoolFacts, left: Iterable[Claim], *, now: datetime) -> tuple[Ow
     )
 
 
-def _save(
-    facts: PoolFacts, machine: Machine, instance: Instance, missing: tuple[Owed, ...], *, backup: Backup
-) -> Iterator[KeepingAction]:
-    wanted = InstanceState.RUNNING if backup.method == "S3Archive" else InstanceState.STOPPED
-    if instance.state is wanted:
+def _save(facts: PoolFacts, machine: Machine, instance: Instance, missing: tuple[Owed, ...]) -> Iterator[KeepingAction]:
+    backup = saving(facts.pool, instance)
+    if backup is not None:
         for owed in missing:
             if _is_open(facts, machine, owed):
                 continue  # its user has not been told yet: what is written now would be missing
             yield BackUp(machine=machine, job=_job(facts, machine, instance, owed, backup=backup))
     elif machine.spec.reap is not None:  # one that rests gets there by its own way to the stop
-        yield from _bring_to(machine, instance, wanted)
+        yield from _stop(machine, instance)
 
 
-def _bring_to(machine: Machine, instance: Instance, wanted: InstanceState) -> Iterator[KeepingAction]:
-    name = machine.metadata.name
-    if wanted is InstanceState.RUNNING and instance.state is InstanceState.STOPPED:
-        yield StartInstance(name=name)
-    elif wanted is InstanceState.STOPPED and instance.state is InstanceState.RUNNING:
-        if machine.status.stop_protected:
-            yield GuardInstance(machine=machine, protect=False)
-        else:
-            yield StopInstance(name=name)
+def _stop(machine: Machine, instance: Instance) -> Iterator[KeepingAction]:
+    if instance.state is not InstanceState.RUNNING:
+        return
+    if machine.status.stop_protected:
+        yield GuardInstance(machine=machine, protect=False)
+    else:
+        yield StopInstance(name=machine.metadata.name)
 
 
 def _job(facts: PoolFacts, machine: Machine, instance: Instance, owed: Owed, *, backup: Backup) -> BackupJob:

@@ -76,7 +76,8 @@ def _to_rest(facts: PoolFacts, machine: Machine, instance: Instance, *, now: dat
         if machine.status.phase != "Stopping":
             yield ReportMachine(machine=machine, status=machine_status.with_phase(facts, machine, "Stopping"))
         # A spot machine cannot be stopped: once its files are saved it goes.
-        if not instance.spot and not unsaved(machine, instance, facts.pool):
+        is_to_be_saved = is_archived(facts.pool) and bool(unsaved(machine, instance, facts.pool))
+        if not instance.spot and (not is_to_be_saved or instance.state is InstanceState.STOPPED):
             yield FinishStop(machine=machine)
     elif instance.state is InstanceState.RUNNING:
         if is_archived(facts.pool) and unsaved(machine, instance, facts.pool):

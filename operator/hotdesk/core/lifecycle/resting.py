@@ -2,11 +2,12 @@
 
 from datetime import datetime
 
-from hotdesk.api.v1alpha1 import BackupRecord, Machine, Workspace
+from hotdesk.api.v1alpha1 import Machine, Workspace
 from hotdesk.core.actions import ReportWorkspace, WakeMachine
+from hotdesk.core.backup_records import record_of
 from hotdesk.core.facts import Instance
 from hotdesk.core.lifecycle import told
-from hotdesk.core.lifecycle.archiving import is_given_up, retire
+from hotdesk.core.lifecycle.archiving import is_given_up, is_kept, retire
 from hotdesk.core.pool_facts import PoolFacts
 from hotdesk.core.proofs import backup_of, proof_for
 from hotdesk.core.rest import is_asleep
@@ -32,7 +33,8 @@ def at_rest(
     if obstacle is not None and is_stopped:  # beyond the quota, it stays as it is
         held = told.held_asleep(workspace, obstacle, now=now)
         return ReportWorkspace(workspace=workspace, status=held) if held != workspace.status else None
-    if wants_machine(workspace) and not is_given_up(facts, machine):
+    is_stuck = instance.spot and not stop.final and not is_kept(facts, workspace, machine, instance)
+    if is_stuck or (wants_machine(workspace) and not is_given_up(facts, machine)):
         name = machine.metadata.name
         may_wake = (is_stopped or not stop.final) and name not in facts.busy and name not in facts.accountable
         return WakeMachine(machine=machine) if may_wake else None
@@ -54,17 +56,14 @@ def _report_stopped(
 def _news_of_backup(
     facts: PoolFacts, workspace: Workspace, machine: Machine, instance: Instance, *, now: datetime
 ) -> ReportWorkspace | None:
-    backup, slot = backup_of(facts.pool), workspace.status.slot or 0
-    if backup is None:
-        return None
     proof = proof_for(workspace, machine, instance)
     if proof is not None:
         if workspace.status.backup is not None and workspace.status.backup.id == proof.id:
             return None
-        record = BackupRecord(id=proof.id, method=backup.method, completed_at=proof.completed_at, size=proof.size)
-        return ReportWorkspace(workspace=workspace, status=told.saved(workspace, proof, record=record, now=now))
-    trouble = facts.life.troubles.get((machine.metadata.name, slot))
-    if trouble is None:
+        status = told.saved(workspace, proof, record=record_of(proof), now=now)
+        return ReportWorkspace(workspace=workspace, status=status)
+    trouble = facts.life.troubles.get((machine.metadata.name, workspace.status.slot or 0))
+    if trouble is None or backup_of(facts.pool) is None:
         return None
-    status = told.unsaved(workspace, because=trouble, now=now)
+    status = told.unsaved(workspace, trouble, now=now)
     return ReportWorkspace(workspace=workspace, status=status) if status != workspace.status else None

@@ -20,7 +20,7 @@ _HINTS: Final = {
     "Stopping": "{wake}",
     "Interrupted": "",
     "Stopped": "{archive}",
-    "Archiving": "Whoever returns now gets the files back on another machine, as soon as this one is gone.",
+    "Archiving": "{elsewhere}",
     "Archived": "",
     "BackedUp": "The files are saved as {backup}.",
     "BackupFailed": "It is tried again.",
@@ -38,6 +38,7 @@ def hint(reason: str, workspace: Workspace) -> str:
         archive=_archive(workspace),
         backup=status.backup.id if status.backup is not None else "",
         wake=_wake(workspace),
+        elsewhere=_elsewhere(workspace),
     )
 
 
@@ -57,10 +58,17 @@ def _archive(workspace: Workspace) -> str:
     ahead = workspace.status.next
     if ahead is None or ahead.action != "Archive":
         return ""
-    return f"It is archived at {ahead.at.astimezone(UTC):%Y-%m-%d %H:%M} UTC unless it is woken before."
+    unless = "spec.runStrategy is changed before" if workspace.spec.run_strategy == "Halted" else "it is woken before"
+    return f"It is archived at {ahead.at.astimezone(UTC):%Y-%m-%d %H:%M} UTC unless {unless}."
 
 
 def _wake(workspace: Workspace) -> str:
     if workspace.spec.run_strategy == "Halted":
-        return "Set spec.runStrategy to OnDemand or Always to go on working."
+        return "It starts again when spec.runStrategy is Always, or when it is OnDemand and somebody returns."
     return "Whoever returns now has it started again as soon as it has stopped."
+
+
+def _elsewhere(workspace: Workspace) -> str:
+    if workspace.spec.run_strategy == "Halted":
+        return f"{_wake(workspace)} Then the files are brought to another machine."
+    return "Whoever returns now gets the files back on another machine, as soon as this one is gone."

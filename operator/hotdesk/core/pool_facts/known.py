@@ -13,6 +13,7 @@ from hotdesk.core.names import Names
 from hotdesk.core.offers import Offers
 from hotdesk.core.orphans import Orphans
 from hotdesk.core.pool_facts.absences import Absences
+from hotdesk.core.question_book import QuestionBook
 from hotdesk.core.queue import Ticket
 from hotdesk.core.quota.owners import OwnerQuota
 from hotdesk.core.quota.stretches import Stretch
@@ -75,6 +76,7 @@ class Known:
     ended: dict[str, Stretch] = field(default_factory=dict)  # by key: time on machines' records that has ended
     accountable: Names = field(default_factory=Names)  # machines with time used that is not in the ledger yet
     life: LifeBook = field(default_factory=LifeBook)
+    questions: QuestionBook = field(default_factory=QuestionBook)
     quota: OwnerQuota = field(init=False)
 
     def __post_init__(self) -> None:

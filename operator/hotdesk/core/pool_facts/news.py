@@ -62,6 +62,8 @@ class PoolFacts(Looks):
             self.arrivals[uid] = Arrival(self.arrived, int(workspace.metadata.resource_version))
         self.workspaces[uid] = workspace
         self.life.saw(workspace)
+        if workspace.status.machine is not None:
+            self.questions.doubt(workspace.status.machine)
         self._seat(known, workspace)
         settle(self, workspace)
 

@@ -38,6 +38,7 @@ class _Sight(NamedTuple):
 
 def weigh(known: Known, name: str) -> None:
     """Bring every index of one instance up to date; what that means for workspaces follows at once."""
+    known.questions.doubt(name)
     machine, member, instance = known.machines.get(name), known.members.get(name), known.instances.get(name)
     standing = _stand(known, name, machine, member=member, instance=instance)
     sight = _Sight(name, machine, member, instance, standing)

@@ -120,7 +120,7 @@ class Errands:
         After a failure that is reported now, and the next try is under way when somebody asks again.
         """
         if not await self._machines.is_listening(machine):
-            return RestoreProgress(Stage.RUNNING, f"{_deaf(machine)}{after and '; before: '}{after}")
+            return RestoreProgress(Stage.HINDERED, f"{_deaf(machine)}{after and '; before: '}{after}")
         await self._send(errand, machine=machine, script=script, limit=limit)
         if after:
             return RestoreProgress(Stage.FAILED, f"try {errand.number - 1} failed on {machine}: {after}")
@@ -129,7 +129,7 @@ class Errands:
     async def wait(self, run: Run, *, machine: str) -> RestoreProgress:
         """Say how far an open run is."""
         if not await self._machines.is_listening(machine):
-            return RestoreProgress(Stage.RUNNING, _deaf(machine))
+            return RestoreProgress(Stage.HINDERED, _deaf(machine))
         since = f"{run.asked_at:%H:%M:%S} UTC"
         return RestoreProgress(Stage.RUNNING, f"{machine} was asked to {run.errand.step} at {since} and is at it")
 

@@ -8,14 +8,14 @@ from urllib.parse import unquote
 from hotdesk.adapters.aws.vault.jobs import written
 from hotdesk.core.backups import BackupJob, Kept, RestoreJob
 from hotdesk.core.encoding import TAG_VALUE_LIMIT, tag_text, tag_value
-from hotdesk.core.tags import POOL_TAG
+from hotdesk.core.tags import POOL_TAG, RESTORE_TAG, UID_TAG
 
 BACKUP: Final = "hotdesk.dev/backup"
 """The name of the backup job."""
-RESTORE: Final = "hotdesk.dev/restore"
+RESTORE: Final = RESTORE_TAG
 """The name of the restore job."""
 NAMESPACE: Final = "hotdesk.dev/namespace"
-UID: Final = "hotdesk.dev/workspace-uid"
+UID: Final = UID_TAG
 _WORKSPACE: Final = "hotdesk.dev/workspace"
 _OWNER: Final = "hotdesk.dev/owner"
 _INSTANCE: Final = "hotdesk.dev/instance"

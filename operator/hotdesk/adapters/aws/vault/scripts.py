@@ -11,6 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from hotdesk.adapters.aws.vault.folders import Place
+
 WORK: Final = "var/lib/hotdesk"
 """Where jobs keep their markers and what is under way; never part of a backup."""
 _NOT_OURS: Final = "the machine did not write what the script writes"
@@ -42,7 +44,7 @@ for folder in @FOLDERS@; do
 done
 [ $# -gt 0 ] || set -- --files-from /dev/null
 while :; do
-  tar -czf "$work/new" --anchored --exclude=@WORK@ "$@" 2>"$work/said"
+  tar -czf "$work/new" --no-unquote --anchored --exclude=@WORK@ "$@" 2>"$work/said"
   code=$?
   [ $code -eq 0 ] && break
   [ $code -eq 1 ] || fail "tar could not read everything: $(tail -n 3 "$work/said")"
@@ -90,6 +92,10 @@ rm -f "$work/archive" "$work/part"
 cat "$work/result"
 """
 
+# Freezing the file system would be stronger, and would freeze SSM's agent with it: nobody could thaw it again. What was
+# written before is on the disk after `sync`, and the file system's journal makes whole what is written meanwhile.
+_FLUSH: Final = "sync || exit 1\n"
+
 _UNPACK: Final = """\
 [ -f "$work/done" ] && exit 0
 code=$(curl -sS -g -o "$work/archive" -w '%{http_code}' @URL@ 2>"$work/said") ||
@@ -98,13 +104,27 @@ code=$(curl -sS -g -o "$work/archive" -w '%{http_code}' @URL@ 2>"$work/said") ||
 sum=$(sha256sum <"$work/archive") || exit 1
 [ "${sum%% *}" = @SHA256@ ] || fail "what came from S3 is not the archive that was made: its SHA-256 is ${sum%% *}"
 tar -tzf "$work/archive" --quoting-style=literal >"$work/names" 2>"$work/said" || fail "$(tail -n 1 "$work/said")"
+has() {
+  folder="$1" awk 'index($0, ENVIRON["folder"] "/") == 1 || $0 == ENVIRON["folder"] { found = 1; exit }
+    END { exit !found }' "$work/names"
+}
+bring() {
+  while [ $# -gt 0 ]; do
+    if has "$1"; then
+      (umask 022; tar -xzpf "$work/archive" --no-unquote --transform "$3" "$1" 2>"$work/said") ||
+        fail "tar: $(tail -n 3 "$work/said")"
+      return
+    fi
+    shift 3
+  done
+}
+@MOVES@
 set --
 for folder in @FOLDERS@; do
-  folder="$folder" awk 'index($0, ENVIRON["folder"] "/") == 1 || $0 == ENVIRON["folder"] { found = 1; exit }
-    END { exit !found }' "$work/names" && set -- "$@" "$folder"
+  has "$folder" && set -- "$@" "$folder"
 done
 if [ $# -gt 0 ]; then
-  (umask 022; tar -xzpf "$work/archive" "$@" 2>"$work/said") || fail "tar: $(tail -n 3 "$work/said")"
+  (umask 022; tar -xzpf "$work/archive" --no-unquote "$@" 2>"$work/said") || fail "tar: $(tail -n 3 "$work/said")"
 fi
 sync
 : >"$work/done"
@@ -136,22 +156,44 @@ if [ ! -d "$from" ]; then
   fi
 fi
 [ -f "$work/begun" ] || : >"$work/begun"
+compare() {
+  missing=$(awk -F '\\t' 'FILENAME == ARGV[1] { size[$1] = $2; next }
+    !($1 in size) || (size[$1] != "*" && size[$1] != $2) { print $1; exit }' "$work/there" "$work/wanted")
+  [ -z "$missing" ] || fail "after the copy $missing is not as it was"
+}
+bring() {
+  while [ $# -gt 0 ]; do
+    if [ -e "$from/$1" ]; then
+      rm -f "$work/broken"
+      { tar -C "$from" -cf - --no-unquote --anchored --exclude=@WORK@ "$1" 2>"$work/said" || : >"$work/broken"; } |
+        (umask 022; tar -xpf - --transform "$3" 2>"$work/said2") ||
+        fail "tar could not write: $(tail -n 3 "$work/said2")"
+      [ ! -e "$work/broken" ] || fail "tar could not read: $(tail -n 3 "$work/said")"
+      sync
+      find "$from/$1" -path "$from/@WORK@" -prune -o -type f -printf '%P\\t%s\\n' >"$work/wanted" || exit 1
+      find "$2" -path @WORK@ -prune -o -type f \\( -newer "$work/begun" -printf '%P\\t*\\n' \\
+        -o -printf '%P\\t%s\\n' \\) >"$work/there" || exit 1
+      compare
+      return
+    fi
+    shift 3
+  done
+}
+@MOVES@
 set --
 for folder in @FOLDERS@; do
   [ -e "$from/$folder" ] && set -- "$@" "$folder"
 done
 if [ $# -gt 0 ]; then
   rm -f "$work/broken"
-  { tar -C "$from" -cf - --anchored --exclude=@WORK@ "$@" 2>"$work/said" || : >"$work/broken"; } |
+  { tar -C "$from" -cf - --no-unquote --anchored --exclude=@WORK@ "$@" 2>"$work/said" || : >"$work/broken"; } |
     (umask 022; tar -xpf - 2>"$work/said2") || fail "tar could not write: $(tail -n 3 "$work/said2")"
   [ ! -e "$work/broken" ] || fail "tar could not read: $(tail -n 3 "$work/said")"
   sync
   (cd "$from" && find "$@" -path @WORK@ -prune -o -type f -printf '%p\\t%s\\n') >"$work/wanted" || exit 1
   find "$@" -path @WORK@ -prune -o -type f \\( -newer "$work/begun" -printf '%p\\t*\\n' -o -printf '%p\\t%s\\n' \\) \\
     >"$work/there" || exit 1
-  missing=$(awk -F '\\t' 'FILENAME == ARGV[1] { size[$1] = $2; next }
-    !($1 in size) || (size[$1] != "*" && size[$1] != $2) { print $1; exit }' "$work/there" "$work/wanted")
-  [ -z "$missing" ] || fail "after the copy $missing is not as it was"
+  compare
 fi
 : >"$work/done"
 rm -f "$work/wanted" "$work/there"
@@ -198,14 +240,19 @@ def upload_parts(*, job: str, puts: Mapping[int, Put], part_size: int) -> str:
     return _script(_UPLOAD, job=job, PART=str(part_size // MEBIBYTE), PUTS="\n".join(lines))
 
 
-def unpack(*, job: str, url: str, sha256: str, folders: Sequence[str]) -> str:
-    """Return a script that brings back, once, what the archive at a URL holds of these folders."""
-    return _script(_UNPACK, job=job, URL=_words([url]), SHA256=_words([sha256]), FOLDERS=_words(folders))
+def flush(*, job: str) -> str:
+    """Return a script that brings what was written to the disk itself."""
+    return _script(_FLUSH, job=job)
 
 
-def copy(*, job: str, volume: str, device: str, folders: Sequence[str]) -> str:
-    """Return a script that brings back, once, what an attached volume holds of these folders."""
-    return _script(_COPY, job=job, VOLUME=_words([volume]), DEVICE=_words([device]), FOLDERS=_words(folders))
+def unpack(*, job: str, url: str, sha256: str, places: Sequence[Place]) -> str:
+    """Return a script that brings back, once, what the archive at a URL holds for these places."""
+    return _script(_UNPACK, job=job, URL=_words([url]), SHA256=_words([sha256]), **_going(places))
+
+
+def copy(*, job: str, volume: str, device: str, places: Sequence[Place]) -> str:
+    """Return a script that brings back, once, what an attached volume holds for these places."""
+    return _script(_COPY, job=job, VOLUME=_words([volume]), DEVICE=_words([device]), **_going(places))
 
 
 def packed(output: str, *, folders: int) -> Packed:
@@ -227,6 +274,26 @@ def packed(output: str, *, folders: int) -> Packed:
     ):
         raise ValueError(_NOT_OURS)
     return found
+
+
+def _going(places: Sequence[Place]) -> dict[str, str]:
+    """Return the folders that are filled as they were, all in one go, and a line for each that may have moved."""
+    moves = [
+        [word for source in place.sources for word in (source, place.at, _renaming(source, place.at))]
+        for place in places
+        if not place.is_same
+    ]
+    return {
+        "FOLDERS": _words([place.at for place in places if place.is_same]),
+        "MOVES": "\n".join(f"bring {_words(move)}" for move in moves),
+    }
+
+
+def _renaming(source: str, at: str) -> str:
+    """Return what tells tar to unpack one folder as another: in names and hard links, not in symbolic links."""
+    pattern = re.sub(r"([].*[^$\\,])", r"\\\1", source)
+    replacement = re.sub(r"([\\&,])", r"\\\1", at)
+    return f"s,^{pattern},{replacement},S"
 
 
 def _script(text: str, *, job: str, **values: str) -> str:

@@ -1,11 +1,13 @@
-"""Backups as EBS snapshots of the stopped machine's root volume."""
+"""Backups as EBS snapshots of the root volume: of a stopped machine, or of a spot machine, which EC2 cannot stop."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
+from datetime import timedelta
 from typing import Any, Final
 
 from hotdesk.adapters.aws.calls import Answer, Calls
-from hotdesk.adapters.aws.vault import marks
+from hotdesk.adapters.aws.vault import marks, scripts
+from hotdesk.adapters.aws.vault.errands import Errand, Errands
 from hotdesk.adapters.aws.vault.jobs import backup_name
 from hotdesk.adapters.aws.vault.machines import Machines, refusal
 from hotdesk.core.backups import BackupJob, BackupProgress, Kept, Stage
@@ -14,6 +16,8 @@ from hotdesk.ports import Refused, Unanswered
 
 Snapshot = Mapping[str, Any]
 _PAGE: Final = 1000
+_FLUSH: Final = "flush"
+_FLUSH_WITHIN: Final = timedelta(minutes=10)
 _COMPLETED: Final = "completed"
 _ENDED_BADLY: Final = frozenset({"error", "recoverable", "recovering"})
 
@@ -24,6 +28,7 @@ class Snapshots:
     def __init__(self, calls: Calls) -> None:
         self._calls = calls
         self._machines = Machines(calls)
+        self._errands = Errands(calls)
 
     async def back_up(self, job: BackupJob) -> BackupProgress:
         """Begin one snapshot, and wait until AWS says that it is complete.
@@ -46,7 +51,7 @@ class Snapshots:
         if failed:
             reason = failed[0].get("StateMessage") or "AWS gave no reason"
             return BackupProgress(Stage.FAILED, f"{failed[0]['SnapshotId']} of {job.instance} ended in error: {reason}")
-        return await self._begin(job, name)
+        return (await self._flushed(job, name) if job.is_running else None) or await self._begin(job, name)
 
     async def find(self, *, namespace: str, uid: str) -> Sequence[Kept]:
         """Return the complete snapshots of one workspace, one of each job, the newest first."""
@@ -64,9 +69,31 @@ class Snapshots:
         found = await self._of(namespace=namespace, uid=uid)
         await self._delete(one for one in found if one["State"] != "pending" and one["SnapshotId"] not in keep)
 
-    async def _begin(self, job: BackupJob, name: str) -> BackupProgress:
+    async def _flushed(self, job: BackupJob, name: str) -> BackupProgress | None:
+        """Have a running machine bring to its disk what was written; None once that is done."""
         machine = await self._machines.find(job.instance)
-        refused = refusal(machine, name=job.instance, launched_at=job.launched_at, state=InstanceState.STOPPED)
+        refused = refusal(machine, name=job.instance, launched_at=job.launched_at, state=InstanceState.RUNNING)
+        if machine is None or refused is not None:
+            return BackupProgress(Stage.FAILED, refused or "")
+        runs = await self._errands.runs(machine=machine, job=name, steps=(_FLUSH,), since=job.not_before)
+        last = runs[-1] if runs else None
+        if last is not None and last.is_done:
+            return None
+        if last is not None and not last.has_failed:
+            waiting = await self._errands.wait(last, machine=job.instance)
+        else:
+            after = (await self._errands.said(last, machine=job.instance)).reason if last is not None else ""
+            errand = Errand(job=name, step=_FLUSH, number=last.errand.number + 1 if last is not None else 1)
+            script = scripts.flush(job=name)
+            waiting = await self._errands.begin(
+                errand, machine=job.instance, script=script, limit=_FLUSH_WITHIN, after=after
+            )
+        return BackupProgress(waiting.stage, waiting.message)
+
+    async def _begin(self, job: BackupJob, name: str) -> BackupProgress:
+        wanted = InstanceState.RUNNING if job.is_running else InstanceState.STOPPED
+        machine = await self._machines.find(job.instance)
+        refused = refusal(machine, name=job.instance, launched_at=job.launched_at, state=wanted)
         if refused is not None:
             return BackupProgress(Stage.FAILED, refused)
         volume = await self._machines.root_volume(job.instance)

@@ -6,7 +6,7 @@ from typing import Final
 from hotdesk.adapters.aws.calls import Calls
 from hotdesk.adapters.aws.vault import scripts
 from hotdesk.adapters.aws.vault.errands import Errand, Errands
-from hotdesk.adapters.aws.vault.folders import folders_of
+from hotdesk.adapters.aws.vault.folders import places_of
 from hotdesk.adapters.aws.vault.jobs import restore_name
 from hotdesk.adapters.aws.vault.machines import Machines
 from hotdesk.adapters.aws.vault.shelf import bucket_of, find_archive
@@ -42,7 +42,8 @@ class Unpacking:
         if manifest is None:
             return RestoreProgress(Stage.FAILED, f"there is no backup {job.kept_id}")
         url = await bucket_of(self._calls, job.backup).url_to_get(manifest.archive)
-        script = scripts.unpack(job=name, url=url, sha256=manifest.sha256, folders=folders_of(job))
+        places = places_of(job, namespace=manifest.namespace, workspace=manifest.workspace)
+        script = scripts.unpack(job=name, url=url, sha256=manifest.sha256, places=places)
         after = (await self._errands.said(last, machine=machine.id)).reason if last is not None else ""
         errand = Errand(job=name, step=_UNPACK, number=last.errand.number + 1 if last is not None else 1)
         return await self._errands.begin(errand, machine=machine.id, script=script, limit=_UNPACK_WITHIN, after=after)

@@ -7,9 +7,10 @@ from typing import Any, Final
 from hotdesk.adapters.aws.calls import Answer, Calls
 from hotdesk.adapters.aws.vault import marks, scripts
 from hotdesk.adapters.aws.vault.errands import Errand, Errands, Run
-from hotdesk.adapters.aws.vault.folders import folders_of
+from hotdesk.adapters.aws.vault.folders import places_of
 from hotdesk.adapters.aws.vault.jobs import restore_name
 from hotdesk.adapters.aws.vault.machines import Machines
+from hotdesk.adapters.aws.vault.snapshots import Snapshots
 from hotdesk.core.backups import RestoreJob, RestoreProgress, Stage
 from hotdesk.core.facts import Instance, InstanceState
 
@@ -26,6 +27,7 @@ class Volumes:
     def __init__(self, calls: Calls) -> None:
         self._calls = calls
         self._machines = Machines(calls)
+        self._snapshots = Snapshots(calls)
         self._errands = Errands(calls)
 
     async def restore(self, job: RestoreJob) -> RestoreProgress:
@@ -57,7 +59,10 @@ class Volumes:
         if last is not None and not last.has_failed:
             return await self._errands.wait(last, machine=machine.id)
         device = str(usable[0]["Attachments"][0]["Device"])
-        script = scripts.copy(job=name, volume=volume, device=device, folders=folders_of(job))
+        kept = await self._snapshots.find_by_id(job.kept_id)  # it may be gone by now: its volume is there
+        of = (kept.namespace, kept.workspace) if kept is not None else (job.workspace.namespace, job.workspace.name)
+        places = places_of(job, namespace=of[0], workspace=of[1])
+        script = scripts.copy(job=name, volume=volume, device=device, places=places)
         after = (await self._errands.said(last, machine=machine.id)).reason if last is not None else ""
         errand = Errand(job=name, step=_COPY, number=last.errand.number + 1 if last is not None else 1)
         return await self._errands.begin(errand, machine=machine.id, script=script, limit=_COPY_WITHIN, after=after)

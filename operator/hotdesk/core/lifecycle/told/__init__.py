@@ -1,7 +1,16 @@
 """What a workspace is told after its claim: warned, stopped, woken, archived, restored."""
 
 from hotdesk.core.lifecycle.told.at_rest import archived, archiving, held_asleep, resting, stopped, stopping
-from hotdesk.core.lifecycle.told.at_work import active, respecified, running, starting, unsure, warned
+from hotdesk.core.lifecycle.told.at_work import (
+    active,
+    is_unstoppable,
+    respecified,
+    running,
+    starting,
+    unstoppable,
+    unsure,
+    warned,
+)
 from hotdesk.core.lifecycle.told.files import not_restored, restored, saved, unsaved
 
 __all__ = [
@@ -9,6 +18,7 @@ __all__ = [
     "archived",
     "archiving",
     "held_asleep",
+    "is_unstoppable",
     "not_restored",
     "respecified",
     "resting",
@@ -19,6 +29,7 @@ __all__ = [
     "stopped",
     "stopping",
     "unsaved",
+    "unstoppable",
     "unsure",
     "warned",
 ]

@@ -20,6 +20,7 @@ _WAKE = (
     "A heartbeat wakes it, or: kubectl annotate ws NAME --overwrite hotdesk.dev/wake-requested-at="
     "$(date -u +%Y-%m-%dT%H:%M:%SZ)."
 )
+_LATE = ("Idle", "NoCapacity")  # stops after which activity counts that was heard of too late
 _CLOSED: dict[str, Any] = {"public_ip": None, "url": None}
 _WITHOUT_MACHINE: dict[str, Any] = {
     **_CLOSED,
@@ -46,8 +47,17 @@ def stopping(workspace: Workspace, *, machine: Machine, now: datetime) -> Worksp
         **_CLOSED,
         ready_at=None,
         stopped_at=None if reason == "Interrupted" else workspace.status.stopped_at or (stop.at if stop else now),
+        idle_since=_decided_from(workspace) if reason in _LATE else None,
         next=None,
     )
+
+
+def _decided_from(workspace: Workspace) -> datetime | None:
+    """Return the last activity that a stop was decided from: that of its warning, which nothing made void."""
+    ahead = workspace.status.next
+    if ahead is not None and ahead.action == "Stop" and ahead.warned_at is not None:
+        return ahead.since
+    return workspace.status.idle_since
 
 
 def stopped(workspace: Workspace, *, machine: Machine, terms: Terms, now: datetime) -> WorkspaceStatus:

@@ -8,6 +8,8 @@ from hotdesk.core.lifecycle.told.changing import OTHERS, changed, with_condition
 from hotdesk.core.terms import Terms, terms_of
 from hotdesk.core.workspace_status import stop_ahead, url_of
 
+_UNSTOPPABLE = "SpotCannotStop"
+
 
 def starting(workspace: Workspace, *, machine: Machine, now: datetime) -> WorkspaceStatus:
     """Return the status of a workspace whose machine starts again."""
@@ -32,6 +34,7 @@ def running(workspace: Workspace, *, machine: Machine, pool: MachinePool, now: d
         url=url_of(workspace, machine=machine, slot=workspace.status.slot or 0, pool=pool),
         ready_at=now,
         stopped_at=None,
+        idle_since=None,
         next=stop_ahead(terms_of(workspace, pool), since=now),
     )
 
@@ -78,6 +81,22 @@ def unsure(workspace: Workspace, *, because: str, now: datetime) -> WorkspaceSta
     return workspace.status.model_copy(
         update={"conditions": with_condition(workspace, "Idle", ("Unknown", "NoAnswer", message), now=now)}
     )
+
+
+def unstoppable(workspace: Workspace, *, pool: str, now: datetime) -> WorkspaceStatus:
+    """Return the status of a workspace whose machine should rest, and cannot."""
+    message = (
+        "It should be stopped, and runs on: EC2 stops no spot machine, and nothing keeps the files of one that is "
+        f"ended. Set spec.backup of MachinePool {pool} to EBSSnapshot or S3Archive."
+    )
+    conditions = with_condition(workspace, "Idle", ("True", _UNSTOPPABLE, message), now=now)
+    return workspace.status.model_copy(update={"conditions": conditions, "next": None})
+
+
+def is_unstoppable(workspace: Workspace) -> bool:
+    """Tell whether its user was told so."""
+    idle = find_condition(workspace.status.conditions, "Idle")
+    return idle is not None and idle.reason == _UNSTOPPABLE
 
 
 def warned(workspace: Workspace, *, stop_at: datetime, reason: str, since: datetime, now: datetime) -> WorkspaceStatus:

@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from hotdesk.api.v1alpha1 import BackupRecord, Machine, MachinePool, Saved, Workspace, WorkspaceStatus
+from hotdesk.core.life_book import Unsaved
 from hotdesk.core.lifecycle.told.at_work import running
 from hotdesk.core.lifecycle.told.changing import changed, with_condition
 
@@ -14,10 +15,11 @@ def saved(workspace: Workspace, proof: Saved, *, record: BackupRecord, now: date
     return workspace.status.model_copy(update={"backup": record, "conditions": conditions})
 
 
-def unsaved(workspace: Workspace, *, because: str, now: datetime) -> WorkspaceStatus:
+def unsaved(workspace: Workspace, trouble: Unsaved, *, now: datetime) -> WorkspaceStatus:
     """Return the status that tells why a backup does not come about: the machine is kept, and it is tried again."""
-    message = f"The files are not saved yet, and the machine is kept until they are: {because}"
-    conditions = with_condition(workspace, "BackedUp", ("False", "BackupFailed", message), now=now)
+    message = f"The files are not saved yet, and the machine is kept until they are: {trouble.because}"
+    reason = "BackupFailed" if trouble.has_failed else "InProgress"
+    conditions = with_condition(workspace, "BackedUp", ("False", reason, message), now=now)
     return workspace.status.model_copy(update={"conditions": conditions})
 
 
