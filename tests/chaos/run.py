@@ -234,12 +234,14 @@ def _is_at_rest(pool: Pool) -> bool:
 
 def _history(scenery: Scenery, left: list[str]) -> History:
     watching = scenery.crowd.watching
+    # AWS first: machines go on resting, and what AWS has done must be found among the records, which are read after it.
+    calls = scenery.simulator._ask("GET", "calls?since=0")["calls"]
+    groups = {pool.name: pool.group for pool in scenery.pools}
+    changes, live = _changes(scenery.simulator, groups.values()), _live(scenery.simulator, groups.values())
     _catch_up(scenery)
     watching.stop()
     seen = [state for kind, heard in watching.seen.items() for state in filled(scenery.stack.controlplane, kind, heard)]
     names = {process.replace("#", "-"): process for process in scenery.replicas.credentials.values()}
-    calls = scenery.simulator._ask("GET", "calls?since=0")["calls"]
-    groups = {pool.name: pool.group for pool in scenery.pools}
     return History(
         ceilings={pool.group: _POOLS[pool.name]["max_machines"] for pool in scenery.pools},
         pools=groups,
@@ -252,8 +254,8 @@ def _history(scenery: Scenery, left: list[str]) -> History:
         leases=tuple(state for state in seen if isinstance(state, LeaseSeen)),
         writes=tuple(audit.read(scenery.audit_log, processes=scenery.replicas.credentials)),
         calls=tuple(_call(call, names) for call in calls),
-        changes=tuple(_changes(scenery.simulator, groups.values())),
-        live=tuple(_live(scenery.simulator, groups.values())),
+        changes=tuple(changes),
+        live=tuple(live),
         orders=tuple(sorted(scenery.crowd.orders, key=lambda order: order.began)),
         deeds=tuple(scenery.chaos.deeds),
         left=tuple(left),
