@@ -301,8 +301,10 @@ async def test_a_machine_that_another_operator_gave_back_is_no_loss(desk: Desk):
         lambda kind, _event, stored: told.append(stored["status"]["phase"]) if kind.plural == "workspaces" else None
     )
     operator.is_deaf = True
-    desk.server.patch("workspaces", "demo", {"status": {"phase": "Archiving"}}, namespace="team", status=True)
-    reap = {"reason": "Archived", "at": desk.clock.now().isoformat().replace("+00:00", "Z")}
+    now = desk.clock.now().isoformat().replace("+00:00", "Z")
+    told_so = {"phase": "Archiving", "stoppedAt": now}  # who was never stopped would get another machine at once
+    desk.server.patch("workspaces", "demo", {"status": told_so}, namespace="team", status=True)
+    reap = {"reason": "Archived", "at": now}
     desk.server.patch("machines", machine, {"spec": {"claims": [], "reap": reap}})
     given_back = desk.machine(machine)
     assert given_back is not None
