@@ -15,13 +15,14 @@ from hotdesk_local.controlplane.crds import apply_crds, find_crds
 from hotdesk_local.controlplane.plane import ControlPlane
 
 _namespaces = count(1)
-_LONG_MODULES_FIRST = ("laws", "e2e", "contract", "fuzz", "component", "unit", "editors")
+_LONG_FIRST = ("laws", "chaos", "e2e", "contract", "fuzz", "component")  # folders; all others come after them
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Hand the long modules out first where workers share them, so that no worker is alone with one at the end."""
     if hasattr(config, "workerinput"):
-        items.sort(key=lambda item: _LONG_MODULES_FIRST.index(item.path.relative_to(Path(__file__).parent).parts[0]))
+        order = {folder: number for number, folder in enumerate(_LONG_FIRST)}
+        items.sort(key=lambda item: order.get(item.path.relative_to(Path(__file__).parent).parts[0], len(order)))
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
