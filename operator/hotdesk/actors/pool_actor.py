@@ -30,7 +30,7 @@ from hotdesk.ports import HotdeskError, NotFound
 log = logging.getLogger(__name__)
 
 _IN_MOTION = (Standing.REAPING, Standing.LEAVING, Standing.UNSEEN)
-_UPKEEP_SHARE = 0.05  # of the loop's time at most, however large the pool is
+_UPKEEP_SHARE = 0.1  # of the loop's time at most, however large the pool is
 _AT_REST = timedelta(seconds=5)  # between passes without news: schedules and ageing move by themselves
 
 
