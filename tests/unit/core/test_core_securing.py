@@ -55,6 +55,23 @@ class TestOrder:
         )
         assert plan(known).ids == tuple(machine_id(n) for n in range(25, 5, -1))
 
+    def test_crowds_that_left_without_tags_keep_nobody_in_the_group(self):
+        left = range(1, 151)
+        known = facts(
+            *(claimed(n, seconds=-999) for n in left), claimed(200), detached=left, instances={200: tagged(200, "w200")}
+        )
+        assert plan(known) == DetachMachines(ids=(machine_id(200),))
+
+    def test_crowds_whose_launch_is_not_over_keep_nobody_in_the_group(self):
+        early = range(1, 151)
+        known = facts(
+            *(claimed(n, seconds=-999) for n in early),
+            claimed(200),
+            members={n: member(n, lifecycle="Pending") for n in early},
+            instances={200: tagged(200, "w200")},
+        )
+        assert plan(known) == DetachMachines(ids=(machine_id(200),))
+
     def test_a_full_batch_does_not_wait_for_tags_of_others(self):
         known = facts(*(claimed(n) for n in range(1, 22)), instances={n: tagged(n, f"w{n}") for n in range(1, 21)})
         assert isinstance(plan(known), DetachMachines)

@@ -1,6 +1,7 @@
 """Taking claimed machines out of the group's reach: tag, then detach, in batches, behind the fence."""
 
 from datetime import datetime, timedelta
+from heapq import nsmallest
 from itertools import islice
 
 from hotdesk.api.v1alpha1 import Machine
@@ -11,6 +12,7 @@ from hotdesk.core.tags import TAGS_PER_CALL, TAGS_SHARED, missing_tags
 BATCH = 20  # machines, AWS's limit for DetachInstances
 LINGER = timedelta(seconds=1)
 """How long a claim waits for others to share its calls. Securing lies behind the claim path and must not slow it."""
+_LOOKED_AT = 4 * BATCH  # machines in a pass: to look at each of thousands would stop the loop for a tenth of a second
 _LATE = timedelta(seconds=15)
 """From this age on a machine is detached without its tags: its safety matters more than its label."""
 
@@ -22,16 +24,19 @@ def plan_securing(
     is_settled: bool,
     now: datetime,
 ) -> TagMachines | DetachMachines | None:
-    """Return the next batch to tag or to detach; the oldest claims go first.
+    """Return the next batch to tag or to detach: members of the group before others, the oldest claims first.
 
     Nothing is detached before the fence stands. While desired capacity is still to be lowered (`is_settled` is false)
     AWS would launch a machine too many for each; that is waited for, but not for long.
     """
     # A claim under way is not published yet: no call about its machine may come before the user has the IP.
     # One that was detached is left alone until a look shows what came of it.
-    names = (name for name in facts.unsecured - facts.busy if not facts.is_stale(name))
-    unsecured = sorted((facts.machines[name] for name in names), key=claimed_at)
-    exposed = [machine for machine in unsecured if now - published_at(facts, machine) >= LINGER / 2]
+    names = (name for name in facts.unsecured if name not in facts.busy and not facts.is_stale(name))
+    known = (facts.machines[name] for name in names if _can_go_on(facts, name))
+    next_ones = nsmallest(
+        _LOOKED_AT, known, key=lambda made: (made.metadata.name not in facts.members, claimed_at(made))
+    )
+    exposed = [machine for machine in next_ones if now - published_at(facts, machine) >= LINGER / 2]
     untagged = list(islice((machine for machine in exposed if is_untagged(facts, machine)), BATCH))
     may_detach = is_fenced and (is_settled or (bool(exposed) and _is_late(exposed[0], now=now)))
     may_leave = (machine for machine in exposed if may_detach and _may_be_detached(facts, machine, now=now))
@@ -85,6 +90,12 @@ def _tag_batch(facts: PoolFacts, untagged: list[Machine]) -> tuple[tuple[str, ..
             tags |= more
             carried = has_most
     return tuple(batch), tags
+
+
+def _can_go_on(facts: PoolFacts, name: str) -> bool:
+    """Tell whether a call of ours can bring a machine further; what waits for AWS must not stand in others' way."""
+    member = facts.members.get(name)
+    return name in facts.instances and (member is None or member.lifecycle == "InService")
 
 
 def _may_be_detached(facts: PoolFacts, machine: Machine, *, now: datetime) -> bool:
