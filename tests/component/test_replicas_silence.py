@@ -144,6 +144,24 @@ async def test_work_that_was_under_way_sends_nothing_once_the_gate_is_shut(desk:
     await desk.until_bound("demo")
 
 
+@at_a_desk()
+async def test_claims_that_met_a_shut_gate_go_on_at_once_when_it_opens(desk: Desk):
+    desk.add_pool(idle=9, maxMachines=9)
+    first = await replica(desk, "a")
+    await desk.until_idle(9)
+    claiming = desk.inject(Trouble.HOLD_ANSWER, "patch", "machines", count=9)
+    names = [f"w{number}" for number in range(9)]
+    desk.ask(*names)
+    await desk.until(lambda: len(desk.claimed()) == 9, what="nine claims are under way")
+    held = hold_renewals(desk, first)
+    await until_silent(desk, first)
+    claiming.open()  # the next step of each would be to publish
+    await desk.until(lambda: not first.directory.busy, what="the work has ended")
+    assert first.directory._actors["pool"]._effects.may_claim(), "nothing was wrong with them"
+    let_renewals_through(desk, held)
+    await desk.until_bound(*names)
+
+
 @pytest.mark.parametrize("late", range(3))
 def test_a_takeover_in_the_middle_of_a_burst_serves_everybody(late: int):
     @at_a_desk()

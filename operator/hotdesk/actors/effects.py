@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from typing import Any, assert_never
 
 from hotdesk.actors.adopting import Adopting
-from hotdesk.actors.backoff import Backoff
+from hotdesk.actors.backoff import LONGEST, Backoff
 from hotdesk.actors.changing import Changes
 from hotdesk.actors.claiming import Claiming
 from hotdesk.actors.keeping import Keeping
@@ -58,7 +58,7 @@ from hotdesk.core.actions import (
 )
 from hotdesk.core.keys import Key
 from hotdesk.core.pool_facts import PoolFacts
-from hotdesk.ports import Conflict, HotdeskError
+from hotdesk.ports import Conflict, Fenced, HotdeskError
 
 log = logging.getLogger(__name__)
 
@@ -75,6 +75,7 @@ SHOWS_IN_AWS = (  # what is worth another look at once
 )
 _GIVING_WAY = 1.0  # seconds between two writes that can wait, while claims are made
 _CLAIMS_ARE_MADE = 0.5  # seconds after a claim for which more are expected
+_CLAIM_AGAIN = 2.0  # seconds at most until claims are tried again: people wait for them
 _IN_BACKGROUND = (ReportWorkspace, RegisterMachine, ReportMachine, ForgetMachine, ReportPool)
 _OF_ONE_MACHINE = (StopInstance, StartInstance, GuardInstance, TerminateMember, TerminateInstance)
 _OF_FILES = (BackUp, Restore, FindFiles)
@@ -156,27 +157,33 @@ class Effects:
         self._changed()
 
     async def _run(self, action: Action) -> None:
-        key, kind = _patience_key(action), type(action).__name__
+        kind, began = type(action).__name__, self._world.clock.monotonic()
         try:
             async with self._turn(action):
                 settled = self._is_outdated(action) or await self._execute(action)
+        except Fenced:
+            pass  # nothing is wrong with it; it is planned again as soon as this process may act
         except Conflict:
-            self._backoff.failed(key)  # the facts were behind; they have been read anew
+            self._failed(action, began)  # the facts were behind; they have been read anew
         except HotdeskError as error:
-            wait = self._backoff.failed(key)
+            wait = self._failed(action, began)
             self.troubles.note(kind, error)
             log.warning("%s failed: %s", kind, error, extra={"pool": self._facts.name, "again_in": wait})
         except Exception:
-            self._backoff.failed(key, at_least=1.0)
+            self._failed(action, began, at_least=1.0)
             log.exception("%s failed", kind, extra={"pool": self._facts.name})
         else:
             self.troubles.clear(kind)
             if settled:
-                self._backoff.succeeded(key)
+                self._backoff.succeeded(_patience_key(action))
             else:
-                self._backoff.failed(key)
+                self._failed(action, began)
         if isinstance(action, SHOWS_IN_AWS):
             self._aws_changed()
+
+    def _failed(self, action: Action, began: float, *, at_least: float = 0.0) -> float:
+        longest = _CLAIM_AGAIN if isinstance(action, ClaimSlots) else LONGEST
+        return self._backoff.failed(_patience_key(action), began=began, at_least=at_least, at_most=longest)
 
     @asynccontextmanager
     async def _turn(self, action: Action) -> AsyncIterator[None]:
