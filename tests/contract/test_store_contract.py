@@ -1,6 +1,7 @@
 """What the Store promises, on the fake API server and on a real one."""
 
 import asyncio
+from collections.abc import Sequence
 from functools import partial
 from uuid import uuid4
 
@@ -14,6 +15,7 @@ from hotdesk.adapters.kube.resources import MACHINES, POOLS, WORKSPACES, Resourc
 from hotdesk.api.conditions import set_condition
 from hotdesk.api.v1alpha1 import (
     API_VERSION,
+    Claim,
     Machine,
     MachinePool,
     MachineStatus,
@@ -24,8 +26,13 @@ from hotdesk.api.v1alpha1 import (
 )
 from hotdesk.ports import Conflict, Refused, Unanswered
 
-REAP = Reap(reason="Surplus", at=NOW)
 RUNNING = WorkspaceStatus(phase="Running", observed_generation=1, machine="i-0123456789abcdef0", private_ip="10.0.0.7")
+
+
+async def reap(world: World, machine: Machine, *, claims: Sequence[Claim] = ()) -> Machine:
+    """Write down that a machine ends."""
+    ending = machine.spec.model_copy(update={"claims": tuple(claims), "reap": Reap(reason="Surplus", at=NOW)})
+    return await world.store.patch_machine_spec(machine, ending)
 
 
 async def create_pool(world: World, **metadata: object) -> MachinePool:
@@ -158,7 +165,7 @@ class StoreContract:
         claimed = await world.store.patch_machine(machine, claims=[claim()])
         same = await world.store.patch_machine(claimed, claims=[claim()])
         assert same == claimed
-        await world.store.patch_machine(same, claims=[], reap=REAP)
+        await reap(world, same)
         answer = await world.session.read(
             MACHINES.everywhere,
             params={
@@ -232,14 +239,14 @@ class StoreContract:
     async def test_claims_and_reap_exclude_each_other(self, world: World):
         machine = await world.create_machine()
         with pytest.raises(Refused, match="exclude each other"):
-            await world.store.patch_machine(machine, claims=[claim()], reap=REAP)
-        reaped = await world.store.patch_machine(machine, claims=[], reap=REAP)
+            await reap(world, machine, claims=[claim()])
+        reaped = await reap(world, machine)
         with pytest.raises(Refused, match="exclude each other"):
             await world.store.patch_machine(reaped, claims=[claim()])
 
     @in_world
     async def test_reap_is_one_way(self, world: World):
-        machine = await world.store.patch_machine(await world.create_machine(), claims=[], reap=REAP)
+        machine = await reap(world, await world.create_machine())
         path = MACHINES.path(name=machine.metadata.name)
         assert (await world.send("PATCH", path, {"spec": {"reap": None}})).status == 422
         assert (await world.send("PATCH", path, {"spec": {"reap": {"reason": "Used"}}})).status == 422

@@ -11,7 +11,6 @@ from hotdesk.api.v1alpha1 import (
     MachinePoolStatus,
     MachineSpec,
     MachineStatus,
-    Reap,
     Workspace,
     WorkspaceStatus,
 )
@@ -50,8 +49,8 @@ class Store(Protocol):
     async def create_machine(self, machine: Machine) -> Machine:
         """Create a Machine (its status is written separately); Conflict if it exists."""
 
-    async def patch_machine(self, machine: Machine, *, claims: Sequence[Claim], reap: Reap | None = None) -> Machine:
-        """Replace the machine's claims, and set `reap` unless None: the compare-and-swap of the claim protocol."""
+    async def patch_machine(self, machine: Machine, *, claims: Sequence[Claim]) -> Machine:
+        """Replace the machine's claims: the compare-and-swap of the claim protocol."""
 
     async def patch_machine_spec(self, machine: Machine, spec: MachineSpec) -> Machine:
         """Bring the machine's spec from what was read to `spec`: the compare-and-swap of everything but claims."""

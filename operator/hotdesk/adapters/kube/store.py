@@ -22,7 +22,6 @@ if TYPE_CHECKING:
         MachinePoolStatus,
         MachineSpec,
         MachineStatus,
-        Reap,
         Workspace,
         WorkspaceStatus,
     )
@@ -94,12 +93,9 @@ class KubeStore:
         }
         return await self._writer.create(MACHINES, body, name=machine.metadata.name)
 
-    async def patch_machine(self, machine: Machine, *, claims: Sequence[Claim], reap: Reap | None = None) -> Machine:
-        """Replace the claims, and set `reap` unless None, if the Machine is still as it was read."""
-        spec: dict[str, Any] = {"claims": [claim.wire() for claim in claims]}
-        if reap is not None:
-            spec["reap"] = reap.wire()
-        return await self._writer.patch(MACHINES, machine, {"spec": spec})
+    async def patch_machine(self, machine: Machine, *, claims: Sequence[Claim]) -> Machine:
+        """Replace the claims, if the Machine is still as it was read."""
+        return await self._writer.patch(MACHINES, machine, {"spec": {"claims": [claim.wire() for claim in claims]}})
 
     async def patch_machine_spec(self, machine: Machine, spec: MachineSpec) -> Machine:
         """Bring the spec to `spec`, if the Machine is still as it was read; costs no call where nothing differs."""
