@@ -1,6 +1,7 @@
 """Fixtures of every test: a real API server, its kubectl, a namespace of one's own."""
 
 import gc
+import signal
 import subprocess
 import sys
 from collections import Counter
@@ -16,6 +17,12 @@ from hotdesk_local.controlplane.plane import ControlPlane
 
 _namespaces = count(1)
 _LONG_FIRST = ("laws", "chaos", "e2e", "contract", "fuzz", "component")  # folders; all others come after them
+
+
+def pytest_configure() -> None:
+    """Have Ctrl-C end what tests start: a shell that runs pytest in the background has all its children ignore it."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -120,10 +120,7 @@ def restart_etcd(chaos: Chaos) -> None:
 def freeze_apiserver(chaos: Chaos) -> None:
     """The API server stands still with all that was sent to it, and answers late."""
     chaos.note("cut", "apiserver")
-    _signal(chaos, "apiserver", "STOP")
-    chaos.last(2, 9)
-    _signal(chaos, "apiserver", "CONT")
-    chaos.note("mend", "apiserver")
+    _freeze(chaos, "apiserver")
 
 
 def slow_aws(chaos: Chaos) -> None:
@@ -150,10 +147,7 @@ def bad_aws(chaos: Chaos) -> None:
 def freeze_aws(chaos: Chaos) -> None:
     """AWS stands still with all that was sent to it, and answers late."""
     chaos.note("slow", "aws")
-    _signal(chaos, "aws", "STOP")
-    chaos.last(2, 9)
-    _signal(chaos, "aws", "CONT")
-    chaos.note("mend", "aws")
+    _freeze(chaos, "aws")
 
 
 ANYWHERE: dict[str, Fault] = {
@@ -180,5 +174,9 @@ def serve(plane: ControlPlane) -> None:
     return plane.start_apiserver()
 
 
-def _signal(chaos: Chaos, name: str, what: str) -> None:
-    os.kill(chaos.stack.state.last(name).pid, signal.Signals[f"SIG{what}"])
+def _freeze(chaos: Chaos, part: str) -> None:
+    pid = chaos.stack.state.last(part).pid
+    os.kill(pid, signal.SIGSTOP)
+    chaos.last(2, 9)
+    os.kill(pid, signal.SIGCONT)
+    chaos.note("mend", part)
