@@ -34,6 +34,11 @@ class Cluster:
         """Return every Workspace of the bench."""
         return self._do(lambda opened: _items(opened, WORKSPACES))
 
+    def workspace(self, name: str) -> dict[str, Any]:
+        """Return one of them."""
+        found: dict[str, Any] = self._do(lambda opened: opened.get(f"{WORKSPACES}/{name}"))
+        return found
+
     def make_namespace(self) -> None:
         """Make the namespace of the load."""
         body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}

@@ -8,16 +8,20 @@ from hotdesk.ports import HotdeskError
 
 log = logging.getLogger(__name__)
 
+_CALM = 1.0  # seconds without another replayed object: then a replay is over, of 10,000 objects after some seconds
+
 
 async def resync_for_ever(directory: Directory, *, every: float, wanted: asyncio.Event) -> None:
-    """Compare with a full list every so many seconds, and soon after `wanted` is set."""
+    """Compare with a full list every so many seconds, and once `wanted` was set and is set no more."""
     while True:
         try:
             async with asyncio.timeout(every):
                 await wanted.wait()
         except TimeoutError:
             pass
-        wanted.clear()
+        while wanted.is_set():
+            wanted.clear()
+            await asyncio.sleep(_CALM)
         try:
             await directory.resync()
         except HotdeskError as error:

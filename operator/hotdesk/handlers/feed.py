@@ -50,7 +50,9 @@ def register(registry: kopf.OperatorRegistry, sink: Sink, *, relisted: asyncio.E
 
     @kopf.on.event(GROUP, VERSION, "workspaces", registry=registry)
     async def workspace(event: kopf.RawEvent, **_: Any) -> None:
-        if event["type"] == "MODIFIED" and sink.knows(event["object"]):
+        if event["type"] != "DELETED" and sink.knows(event["object"]):
+            if event["type"] is None:
+                relisted.set()
             return
         feed(Workspace, event)
 
