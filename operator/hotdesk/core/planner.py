@@ -170,11 +170,16 @@ def _quarantine(facts: PoolFacts, memory: Memory) -> str | None:
 
 
 def _is_empty(facts: PoolFacts) -> bool:
-    """Tell whether a deleted pool leaves nothing behind: no record, and no member that is still to get one."""
+    """Tell whether a deleted pool leaves nothing behind: no record, no member that is still to get one, nobody untold.
+
+    Once it is gone nobody would tell a workspace that its machine is.
+    """
     if facts.machines:
         return False
     if facts.surroundings.rival is not None:
         return True
+    if any(workspace.status.machine is not None for workspace in facts.workspaces.values()):
+        return False
     seen, answered = facts.observation, facts.capacity_answered_at
     if seen is None or not facts.is_surveyed or (answered is not None and seen.started_at < answered):
         return False  # what our last capacity call launched is in no look yet

@@ -180,6 +180,12 @@ class TestDeletion:
     def test_it_ends_when_nothing_is_left(self):
         assert LetPoolGo in kinds(facts(of=self.DELETED, desired=0))
 
+    def test_it_waits_until_everybody_knows_that_his_machine_is_gone(self):
+        told = workspace(phase="Archiving", machine=machine_id(1))
+        assert LetPoolGo not in kinds(facts(of=self.DELETED, desired=0, workspaces=[told]))
+        knows = workspace(phase="Archived")
+        assert LetPoolGo in kinds(facts(of=self.DELETED, desired=0, workspaces=[knows]))
+
     def test_it_waits_for_members_that_have_no_record_yet(self):
         assert LetPoolGo not in kinds(facts(inside=[1], of=self.DELETED))
 
