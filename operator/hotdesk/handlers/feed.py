@@ -22,8 +22,8 @@ class Sink(Protocol):
     def upsert(self, thing: Workspace | MachinePool) -> None:
         """Take in an object as it is now."""
 
-    def knows(self, workspace: Mapping[str, Any]) -> bool:
-        """Tell whether this state of a workspace came in before, like the answer to a write whose echo this is."""
+    def knows(self, body: Mapping[str, Any]) -> bool:
+        """Tell whether this state of an object came in before, like the answer to a write whose echo this is."""
 
     def delete(self, thing: Workspace | MachinePool) -> None:
         """Take in that an object is gone."""
@@ -44,16 +44,15 @@ def register(registry: kopf.OperatorRegistry, sink: Sink, *, relisted: asyncio.E
     def feed(kind: type[Kind], event: kopf.RawEvent) -> None:
         if event["type"] is None:
             relisted.set()
+        is_gone = event["type"] == "DELETED"
+        if not is_gone and sink.knows(event["object"]):
+            return
         thing = _parsed(kind, event["object"])
         if thing is not None:
-            (sink.delete if event["type"] == "DELETED" else sink.upsert)(thing)
+            (sink.delete if is_gone else sink.upsert)(thing)
 
     @kopf.on.event(GROUP, VERSION, "workspaces", registry=registry)
     async def workspace(event: kopf.RawEvent, **_: Any) -> None:
-        if event["type"] != "DELETED" and sink.knows(event["object"]):
-            if event["type"] is None:
-                relisted.set()
-            return
         feed(Workspace, event)
 
     @kopf.on.event(GROUP, VERSION, "machinepools", registry=registry)
