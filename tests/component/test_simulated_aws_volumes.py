@@ -312,6 +312,20 @@ def test_a_volume_token_makes_one_volume(cloud: Cloud):
     )
 
 
+def test_a_volume_that_the_full_disk_did_not_take_is_made_when_it_is_asked_for_again(cloud: Cloud):
+    machine = run(cloud)
+    volumes = disk(cloud, machine).parents[1] / "volumes"
+    away = volumes.rename(volumes.with_name("away"))
+    volumes.write_text("in the way: nothing can be made there")
+    asked = {"AvailabilityZone": zone_of(cloud, machine), "Size": 1, "ClientToken": "one"}
+    assert refused(cloud.ec2.create_volume, **asked) == "InternalFailure"
+    volumes.unlink()
+    away.rename(volumes)
+    name = cloud.ec2.create_volume(**asked)["VolumeId"]
+    until_volume(cloud, name, "available")
+    attach(cloud, name, machine)
+
+
 def test_a_stop_and_a_start_say_when_and_why(cloud: Cloud):
     machine = run(cloud)
     before = cloud.instance(machine)

@@ -1,11 +1,13 @@
 """What people and AWS do in a world: users come and go, platform teams turn things, somebody interferes."""
 
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from fakes.apiserver.storage import Json  # a plain alias
 from hotdesk.api.v1alpha1 import WAKE_ANNOTATION
+from hotdesk_local.aws.errors import AwsError
 from hotdesk_local.aws.model import Instance, Lifecycle, State
 from simworld.network import Weather
 from simworld.witness import Witness
@@ -176,10 +178,11 @@ class People:
             self.witness.spoiled.add(group)
 
     def start(self, number: int) -> None:
-        """Start a machine that is stopped, in the console."""
+        """Start a machine that is stopped, in the console, which says so if AWS has no room for it."""
         stopped = [i for i in self.world.aws.world.fleet.instances.values() if i.state is State.STOPPED]
         if stopped:
-            self.world.aws.power_on(stopped[number % len(stopped)].id)
+            with suppress(AwsError):
+                self.world.aws.power_on(stopped[number % len(stopped)].id)
 
     def announce_end(self, number: int) -> None:
         """Let AWS announce that it takes a machine in two minutes, and take it; the announcement is on record."""

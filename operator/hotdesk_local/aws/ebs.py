@@ -44,9 +44,13 @@ class Storage:
         return self._places.attached(instance_id)
 
     def create(self, disk: DiskSpec, *, zone: str, tags: Mapping[str, str], now: float) -> Volume:
-        """Make a volume, empty or with the files of a snapshot."""
+        """Make a volume, empty or with the files of a snapshot; OSError if the disk is full, and then there is none."""
         volume = self._made(disk, zone=zone, tags=tags, now=now)
-        self.blocks.create(self.blocks.loose(volume.id), snapshot_id=disk.snapshot)
+        try:
+            self.blocks.create(self.blocks.loose(volume.id), snapshot_id=disk.snapshot)
+        except OSError:
+            self.delete(volume)
+            raise
         self._passing[volume.id] = volume
         return volume
 
