@@ -28,6 +28,7 @@ from hotdesk.core.facts import Group
 from hotdesk.ports import Fleet, Vault
 
 T = TypeVar("T")
+_PACE = Pace()
 START = datetime(2026, 3, 2, 12, tzinfo=UTC)
 TAGS = {"hotdesk.dev/pool": "pool", "hotdesk.dev/managed-by": "hotdesk"}
 MODELS: dict[str, type[Workspace | Machine | MachinePool]] = {
@@ -37,9 +38,9 @@ MODELS: dict[str, type[Workspace | Machine | MachinePool]] = {
 }
 
 
-def _pace(**milliseconds: int) -> Pace:
+def _pace(*, broad: int = _PACE.broad, **milliseconds: int) -> Pace:
     quick = {"look": 100, "look_moving": 20, "look_gap": 5, "probe": 20, "upkeep_gap": 5, "report": 20}
-    return Pace(**{what: timedelta(milliseconds=wait) for what, wait in (quick | milliseconds).items()})
+    return Pace(broad=broad, **{what: timedelta(milliseconds=wait) for what, wait in (quick | milliseconds).items()})
 
 
 class RunningClock:
@@ -196,9 +197,9 @@ class Desk:
         if kind is None:
             self.laws.check()
 
-    async def operator(self, **milliseconds: int) -> Operator:
+    async def operator(self, *, broad: int = _PACE.broad, **milliseconds: int) -> Operator:
         """Start an operator; the times are those of its Pace."""
-        operator = Operator(self, _pace(**milliseconds))
+        operator = Operator(self, _pace(broad=broad, **milliseconds))
         self._operators.append(operator)
         await operator.start()
         return operator

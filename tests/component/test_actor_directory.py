@@ -284,3 +284,38 @@ async def test_a_pool_that_changes_hands_waits_for_what_was_sent_and_drops_what_
         call.release()
     await leaving
     assert desk.fleet.count("terminate_member") == 8
+
+
+@at_a_desk()
+async def test_a_replica_that_takes_a_large_pool_serves_before_it_has_seen_every_machine(desk: Desk):
+    desk.add_pool(idle=2)
+    first = await desk.operator()
+    await desk.until_idle(2)
+    await first.kill()
+    complete = desk.fleet.hold_next("describe_pool_instances", Hold.ANSWER)
+    before = desk.fleet.count("set_desired_capacity")
+    await desk.operator(broad=1)
+    await complete.arrived.wait()
+    desk.ask("demo")
+    await desk.until_bound("demo")
+    desk.server.patch("machinepools", "pool", {"spec": {"buffer": {"idle": 5}}})
+    await desk.until(lambda: desk.pool().status.target == 5, what="it knows how many machines it should have")
+    assert desk.fleet.count("set_desired_capacity") == before  # an unseen machine would count against the ceiling
+    complete.release()
+    await desk.until_idle(5)
+    await desk.until_secured(desk.claimed()["demo"])
+
+
+@at_a_desk()
+async def test_a_daily_quota_has_every_machine_seen_before_anybody_is_served(desk: Desk):
+    desk.add_pool(idle=2, quota={"maxMinutesPerOwnerPerDay": 60})
+    first = await desk.operator()
+    await desk.until_idle(2)
+    await first.kill()
+    complete = desk.fleet.hold_next("describe_pool_instances", Hold.ANSWER)
+    second = await desk.operator(broad=1)
+    await complete.arrived.wait()
+    assert second.directory._actors["pool"].facts.observation is None
+    complete.release()
+    desk.ask("demo")
+    await desk.until_bound("demo")

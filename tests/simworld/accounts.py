@@ -50,6 +50,8 @@ class UsageLaw:
         self._world = world
         self._breach = breach
         self._machines: dict[str, _Machine] = defaultdict(_Machine)
+        self._late: dict[Seat, float] = {}  # claims that came when the machine had ended, and when they came
+        self._ended: dict[str, float] = {}  # when each machine ended, as EC2 tells it: the last of its steps to the end
         self.ran: list[Ran] = []  # those that are over
 
     # -- what is written, and what happens to machines ----------------------------------------------------------------
@@ -66,8 +68,11 @@ class UsageLaw:
         for seat in [seat for seat in made if seat in known.open and known.made.get(seat) != made[seat]]:
             self._made_anew(known, seat)
         known.made = made
-        for seat in come if self._runs(name) else ():
-            self._begin(known, seat, doubt=self._skew)
+        for seat in come:
+            if self._runs(name):
+                self._begin(known, seat, doubt=self._skew)
+            else:
+                self._late[seat] = self._now
         for seat in gone if held else ():  # of the last one the time runs on until the machine does not
             self._end(known, seat, doubt=self._skew)
         if not held:
@@ -80,6 +85,7 @@ class UsageLaw:
             for seat in known.claims:
                 self._begin(known, seat, doubt=0.0, is_start=True)
         elif new not in _RUNS:
+            self._ended[instance.id] = self._now
             for seat in tuple(known.open):
                 self._end(known, seat, doubt=0.0)
 
@@ -104,7 +110,7 @@ class UsageLaw:
         kept, real = _intervals(self.recorded()), _runs(self.ran)
         for seat in sorted(kept.keys() | real.keys()):
             true = real.get(seat, [])
-            there = self._without_shadows(kept.get(seat, []), wanted=len(true))
+            there = self._without_shadows(seat, kept.get(seat, []), wanted=len(true))
             if len(there) < len(true):  # what ran for less than a second is on record within a second even if it is not
                 true = [ran for ran in true if ran.end is None or ran.end - ran.start > _EXACT]
             if len(there) != len(true):
@@ -116,9 +122,14 @@ class UsageLaw:
                 if wrong > _EXACT + ran.doubt or one.owner != ran.owner:
                     yield f"{seat} ran from {ran.start:.3f} to {ran.end:.3f} for {ran.owner}, on record is {one}"
 
-    def _without_shadows(self, there: list[Interval], *, wanted: int) -> list[Interval]:
-        """Leave out what only a wrong clock took for a run: a claim that came when the machine had ended."""
+    def _without_shadows(self, seat: Seat, there: list[Interval], *, wanted: int) -> list[Interval]:
+        """Leave out what was taken for a run: a claim that came when the machine had ended.
+
+        A wrong clock does that, or a second step to the end, after which EC2 tells no more when the first one was.
+        """
         most = _EXACT + self._world.largest_skew
+        if seat in self._late:
+            most += max(0.0, self._ended.get(seat[1], 0.0) - self._late[seat])
         shadows = [one for one in sorted(there, key=lambda one: one.length) if one.length.total_seconds() <= most]
         return [one for one in there if one not in shadows[: max(0, len(there) - wanted)]]
 

@@ -34,7 +34,7 @@ from simworld.session import SimSession, connection
 from simworld.timeline import Timeline
 from simworld.trace import Trace
 
-PACE = Pace(look_moving=timedelta(seconds=2), probe=timedelta(seconds=2), report=timedelta(seconds=10))
+PACE = Pace(look_moving=timedelta(seconds=2), probe=timedelta(seconds=2), report=timedelta(seconds=10), broad=3)
 """The product's own but where it would only cost CPU; AWS is as much slower here."""
 RESYNC = 60.0  # seconds, the product's default
 _DRAIN = 10.0  # seconds that writes under way get after SIGTERM

@@ -6,9 +6,10 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import Enum, auto
 from typing import Protocol
 
-from hotdesk.actors.world import World
+from hotdesk.actors.world import Pace, World
 from hotdesk.core.facts import Group, Instance, InstanceState, LaunchFailure, Leftover, Observation
 from hotdesk.core.tags import POOL_TAG
 from hotdesk.ports import Fleet, HotdeskError, NotFound
@@ -46,6 +47,10 @@ class Subject(Protocol):
     def breadth(self) -> int:
         """How many instances a complete look shows, as far as it knows."""
 
+    @property
+    def serves_at_a_glance(self) -> bool:
+        """Whether a quick look is enough to hand machines out."""
+
     def interests(self, group: Group | None) -> frozenset[str]:
         """Return the instances whose state it needs in a quick look."""
 
@@ -59,6 +64,14 @@ class Subject(Protocol):
         """Take in that a look failed."""
 
 
+class _Depth(Enum):
+    """How much a look shows."""
+
+    QUICK = auto()  # the group and the instances in motion
+    CHECKED = auto()  # every instance that does not run, too
+    COMPLETE = auto()
+
+
 @dataclass(slots=True)
 class _Schedule:
     """When a subject was last looked at, in monotonic seconds."""
@@ -67,6 +80,7 @@ class _Schedule:
     looked: float = _NEVER
     completed: float = _NEVER
     checked: float = _NEVER  # when a look last showed every instance that does not run, as complete ones do
+    is_glanced: bool = False  # whether a quick look came before the first complete one
     hurried: bool = True
     full_at: datetime | None = None  # when a look last showed the group with all the machines it should have
     is_short: bool = False
@@ -77,9 +91,27 @@ class _Schedule:
     leftovers: tuple[Leftover, ...] = ()
     asked_leftovers: float = _NEVER
 
+    def depth(self, *, at: float, pace: Pace) -> _Depth:
+        """Return how much a look that begins now is to show."""
+        subject, every = self.subject, pace.look.total_seconds()
+        is_new = self.completed == _NEVER and not self.is_glanced
+        if is_new and subject.breadth > pace.broad and subject.serves_at_a_glance:
+            return _Depth.QUICK
+        if at - self.completed >= every * max(1.0, subject.breadth / pace.broad):
+            return _Depth.COMPLETE
+        return _Depth.CHECKED if at - self.checked >= every else _Depth.QUICK
+
+    def had(self, depth: _Depth, *, at: float) -> None:
+        """Take in that a look which began at a moment succeeded."""
+        if depth is _Depth.COMPLETE:
+            self.completed = at
+        if depth is not _Depth.QUICK:
+            self.checked = at
+        elif self.completed == _NEVER:
+            self.is_glanced, self.looked = True, _NEVER  # the complete one follows at once
+
 
 _LARGE = 500  # members; larger groups are looked at less often. 1,000 members cost 15 ms of CPU to parse
-_BROAD = 500  # instances; of more, all are looked at less often. 1,000 instances cost 150 ms of CPU to parse
 _POLICIES_EVERY = 60.0  # seconds
 _LEFTOVERS_EVERY = 3600.0  # seconds
 _FAILURES_EVERY = 3.0  # seconds
@@ -90,7 +122,7 @@ class Observer:
     """One task per Fleet. Complete looks read everything, quick ones the groups and the instances in motion.
 
     In between, looks ask for all instances that do not run: however many there are, a machine that was lost is seen
-    soon.
+    soon. The first look at many is a quick one, so that whoever waits is served; a complete one follows at once.
     """
 
     def __init__(self, fleet: Fleet, world: World) -> None:
@@ -145,33 +177,28 @@ class Observer:
 
     async def _look(self, due: list[_Schedule]) -> None:
         started_at, started = self._world.clock.now(), self._world.clock.monotonic()
-        every = self._world.pace.look.total_seconds()
         for schedule in due:
             schedule.hurried = False
             schedule.looked = started
         named = _group_names(schedule.subject for schedule in due)
         due = [schedule for schedule in due if schedule.subject.name in named]
-        complete = [s for s in due if started - s.completed >= every * max(1.0, s.subject.breadth / _BROAD)]
-        checked = [s for s in due if s not in complete and started - s.checked >= every]
+        depths = {s.subject.name: s.depth(at=started, pace=self._world.pace) for s in due}
         try:
             groups = await self._fleet.describe_groups(frozenset(named.values()))
             due = [schedule for schedule in due if self._is_watched(schedule)]
-            complete = [schedule for schedule in complete if self._is_watched(schedule)]
+            subjects = {schedule.subject.name: schedule.subject for schedule in due}
             asked = {
-                s.subject.name: _asked(s.subject, groups.get(named[s.subject.name]), is_complete=s in complete)
-                for s in due
+                name: _asked(subject, groups.get(named[name]), depth=depths[name]) for name, subject in subjects.items()
             }
-            instances = await self._instances(complete, checked, wanted=frozenset().union(*asked.values()))
+            depths = {name: depths[name] for name in subjects}
+            instances = await self._instances(depths, wanted=frozenset().union(*asked.values()))
         except HotdeskError as error:
             for schedule in due:
                 schedule.subject.observe_failed(error)
             return
         for schedule in due:
-            if schedule in complete:
-                schedule.completed = started
-            if schedule in complete or schedule in checked:
-                schedule.checked = started
             name = schedule.subject.name
+            schedule.had(depths[name], at=started)
             if not self._is_watched(schedule):
                 continue  # it is no longer watched, or anew: this look is from before
             group = groups.get(named[name])
@@ -184,7 +211,7 @@ class Observer:
                     group=group,
                     instances=_belonging(instances, pool=name, asked=asked[name]),
                     asked=asked[name],
-                    complete=schedule in complete,
+                    complete=depths[name] is _Depth.COMPLETE,
                     failures=schedule.failures,
                     scaling_policies=schedule.policies,
                     leftovers=schedule.leftovers,
@@ -196,15 +223,14 @@ class Observer:
     def _is_watched(self, schedule: _Schedule) -> bool:
         return self._schedules.get(schedule.subject.name) is schedule
 
-    async def _instances(
-        self, complete: list[_Schedule], checked: list[_Schedule], *, wanted: frozenset[str]
-    ) -> dict[str, Instance]:
+    async def _instances(self, pools: Mapping[str, _Depth], *, wanted: frozenset[str]) -> dict[str, Instance]:
         found: dict[str, Instance] = {}
+        complete = {name for name, depth in pools.items() if depth is _Depth.COMPLETE}
+        checked = {name for name, depth in pools.items() if depth is _Depth.CHECKED}
         if complete:
-            found |= await self._fleet.describe_pool_instances({schedule.subject.name for schedule in complete})
+            found |= await self._fleet.describe_pool_instances(complete)
         if checked:
-            pools = {schedule.subject.name for schedule in checked}
-            found |= await self._fleet.describe_pool_instances(pools, states=_NOT_RUNNING)
+            found |= await self._fleet.describe_pool_instances(checked, states=_NOT_RUNNING)
         missing = wanted - found.keys()
         if missing:
             found |= await self._fleet.describe_instances(missing)
@@ -265,8 +291,8 @@ def _group_names(subjects: Iterable[Subject]) -> dict[str, str]:
     return names
 
 
-def _asked(subject: Subject, group: Group | None, *, is_complete: bool) -> frozenset[str]:
-    return subject.interests(group) | (subject.expects(group) if is_complete else frozenset())
+def _asked(subject: Subject, group: Group | None, *, depth: _Depth) -> frozenset[str]:
+    return subject.interests(group) | (subject.expects(group) if depth is _Depth.COMPLETE else frozenset())
 
 
 def _belonging(

@@ -201,7 +201,12 @@ class PoolActor:
     @property
     def breadth(self) -> int:
         """How many instances a complete look shows, as far as it knows."""
-        return len(self.facts.instances)
+        return max(len(self.facts.instances), len(self.facts.machines))
+
+    @property
+    def serves_at_a_glance(self) -> bool:
+        """Whether a quick look is enough to hand machines out: a daily quota has to know of all that run."""
+        return self.facts.quota.minutes.limit is None
 
     @property
     def is_idle(self) -> bool:

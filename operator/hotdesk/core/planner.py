@@ -121,6 +121,7 @@ def _may_change_aws(facts: PoolFacts) -> bool:
     return (
         facts.pool is not None
         and facts.group is not None
+        and facts.is_surveyed  # an instance that nobody has looked at yet counts against the ceiling, too
         and not facts.pool.spec.paused
         and facts.surroundings.rival is None
     )
