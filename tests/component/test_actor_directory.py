@@ -291,6 +291,7 @@ async def test_a_replica_that_takes_a_large_pool_serves_before_it_has_seen_every
     desk.add_pool(idle=2)
     first = await desk.operator()
     await desk.until_idle(2)
+    await desk.until(lambda: desk.pool().status.capacity_call is None, what="no launch can come late")
     await first.kill()
     complete = desk.fleet.hold_next("describe_pool_instances", Hold.ANSWER)
     before = desk.fleet.count("set_desired_capacity")
