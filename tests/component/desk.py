@@ -38,7 +38,7 @@ MODELS: dict[str, type[Workspace | Machine | MachinePool]] = {
 }
 
 
-def _pace(*, broad: int = _PACE.broad, **milliseconds: int) -> Pace:
+def _pace(*, broad: float = _PACE.broad, **milliseconds: int) -> Pace:
     quick = {"look": 100, "look_moving": 20, "look_gap": 5, "probe": 20, "upkeep_gap": 5, "report": 20}
     return Pace(broad=broad, **{what: timedelta(milliseconds=wait) for what, wait in (quick | milliseconds).items()})
 
@@ -197,7 +197,7 @@ class Desk:
         if kind is None:
             self.laws.check()
 
-    async def operator(self, *, broad: int = _PACE.broad, **milliseconds: int) -> Operator:
+    async def operator(self, *, broad: float = _PACE.broad, **milliseconds: int) -> Operator:
         """Start an operator; the times are those of its Pace."""
         operator = Operator(self, _pace(broad=broad, **milliseconds))
         self._operators.append(operator)

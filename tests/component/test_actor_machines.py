@@ -5,7 +5,6 @@ from datetime import timedelta
 import pytest
 
 from component.desk import Desk, at_a_desk
-from hotdesk.actors import observer
 from hotdesk.api.conditions import find_condition
 from hotdesk.ports import Denied, Throttled
 
@@ -70,22 +69,17 @@ async def test_who_loses_a_machine_is_told_and_gets_another(desk: Desk):
     await desk.until_gone(seat)
 
 
-def test_a_lost_machine_is_seen_soon_where_there_are_too_many_to_look_at_them_all(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(observer, "_BROAD", 1e-9)  # all are looked at once, and then in some thousand years
-
-    @at_a_desk()
-    async def scenario(desk: Desk) -> None:
-        desk.add_pool()
-        await desk.operator()
-        await desk.until_idle(2)
-        desk.ask("ada")
-        await desk.until_bound("ada")
-        lost = desk.claimed()["ada"]
-        await desk.until_secured(lost)
-        desk.fleet.kill(lost)
-        await desk.until(lambda: desk.claimed().get("ada") not in {None, lost}, what="ada has another machine")
-
-    scenario()
+@at_a_desk()
+async def test_a_lost_machine_is_seen_soon_where_there_are_too_many_to_look_at_them_all(desk: Desk):
+    desk.add_pool()
+    await desk.operator(broad=1e-9)  # all are looked at once, and then in some thousand years
+    await desk.until_idle(2)
+    desk.ask("ada")
+    await desk.until_bound("ada")
+    lost = desk.claimed()["ada"]
+    await desk.until_secured(lost)
+    desk.fleet.kill(lost)
+    await desk.until(lambda: desk.claimed().get("ada") not in {None, lost}, what="ada has another machine")
 
 
 @at_a_desk()

@@ -20,7 +20,7 @@ class Pace:
     report: timedelta = timedelta(seconds=1)  # between two writes of a pool's counts
     attend: timedelta = timedelta(seconds=60)  # between two questions to a machine who works there
     attend_urgent: timedelta = timedelta(seconds=5)  # the same, while a decision waits for the answer
-    broad: int = 500
+    broad: float = 500
     """Instances; of more, all are looked at less often, and not at first: 1,000 cost 150 ms of CPU to parse."""
     late_call: timedelta = timedelta(minutes=5)
     """How long a call without an answer may still take effect: AWS refuses requests signed longer ago than this."""

@@ -103,8 +103,11 @@ def apiserver_command(binary: Path, *, files: Files, port: int, etcd_port: int, 
 def get(path: str, *, address: str, port: int, files: Files, token: str) -> bool | None:
     """Return True if the API server answers 200 to an administrator's GET, else None."""
     try:
-        with closing(_connect(address, port=port, files=files, timeout=_TIMEOUT)) as connection:
-            return True if _ask(connection, path, token=token).status == http.HTTPStatus.OK else None
+        with (
+            closing(_connect(address, port=port, files=files, timeout=_TIMEOUT)) as connection,
+            _ask(connection, path, token=token) as answer,
+        ):
+            return True if answer.status == http.HTTPStatus.OK else None
     except (OSError, http.client.HTTPException):  # not listening yet, or the certificate is not written yet
         return None
 
@@ -114,8 +117,12 @@ def watch(path: str, *, since: int, address: str, port: int, files: Files, token
 
     After version 0 that is those that exist first.
     """
-    with closing(_connect(address, port=port, files=files, timeout=None)) as connection:
-        for line in _ask(connection, f"{path}?watch=1{f'&resourceVersion={since}' if since else ''}", token=token):
+    asked = f"{path}?watch=1{f'&resourceVersion={since}' if since else ''}"
+    with (
+        closing(_connect(address, port=port, files=files, timeout=None)) as connection,
+        _ask(connection, asked, token=token) as answer,  # which an API server that is about to end hands the socket to
+    ):
+        for line in answer:
             yield json.loads(line)
 
 
