@@ -47,6 +47,9 @@ async def stopped(desk: Desk, name: str) -> None:
     """Let a workspace idle until its machine is stopped."""
     desk.clock.advance(timedelta(minutes=51))
     await until_warned(desk, name)
+    actors = [actor for operator in desk._operators for actor in operator.directory._actors.values()]
+    # A warning counts from when its operator has the answer: time must not jump before.
+    await desk.until(lambda: not any(actor.is_busy for actor in actors), what="it knows that it warned")
     desk.clock.advance(timedelta(minutes=11))
     await until_phase(desk, name, "Stopped")
 
