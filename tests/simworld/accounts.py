@@ -85,7 +85,8 @@ class UsageLaw:
             for seat in known.claims:
                 self._begin(known, seat, doubt=0.0, is_start=True)
         elif new not in _RUNS:
-            self._ended[instance.id] = self._now
+            if new in ("stopping", "shutting-down"):  # EC2 dates the end by these alone
+                self._ended[instance.id] = self._now
             for seat in tuple(known.open):
                 self._end(known, seat, doubt=0.0)
 
