@@ -1,6 +1,8 @@
 """A real Jupyter server is seen as used and as idle: by its kernels and requests, never by Hotdesk's own questions."""
 
+import asyncio
 import json
+from typing import Any
 from uuid import uuid4
 
 import aiohttp
@@ -12,6 +14,9 @@ from hotdesk.api.v1alpha1 import Activity, JupyterProbe, SecretKey
 
 TOKEN = "the-token-of-the-tests"
 SECRET = SecretKey(name="jupyter", key="token")
+# Work that prints nothing and can be interrupted whichever of the kernel's threads gets the signal: a wait without an
+# end returns to Python only if it is the main one.
+WORK = "import threading\nwhile True: threading.Event().wait(0.1)"
 
 
 @pytest.fixture
@@ -61,7 +66,7 @@ def test_a_jupyter_server_is_used_by_its_user_and_not_by_being_asked(server):
         async with http.post(f"{url}/api/kernels", json={}) as answer:
             kernel = (await answer.json())["id"]
         async with http.ws_connect(f"{url.replace('http', 'ws')}/api/kernels/{kernel}/channels") as socket:
-            await socket.send_str(execute("import threading; threading.Event().wait()"))
+            await socket.send_str(execute(WORK))
             await told(socket, "busy")
             began = await desk.look()
             assert age(began) == 0  # it prints nothing, and yet somebody's work goes on
@@ -94,14 +99,18 @@ def execute(code: str) -> str:
     return json.dumps({**message, "buffers": []})
 
 
-async def told(socket: aiohttp.ClientWebSocketResponse, state: str) -> None:
+async def told(socket: aiohttp.ClientWebSocketResponse, wanted: str) -> None:
     """Wait until the kernel says that it works on our request, or has done so."""
-    while True:
-        message = await socket.receive_json(timeout=60)
-        asked = message["parent_header"].get("msg_type")
-        if (message["msg_type"], asked, message["content"].get("execution_state")) == (
-            "status",
-            "execute_request",
-            state,
-        ):
-            return
+    heard = []
+    try:
+        async with asyncio.timeout(60):  # of its own: one of `receive` begins anew with each ping of the server
+            while state_of(message := await socket.receive_json()) != wanted:
+                heard.append(message)
+    except TimeoutError:
+        raise AssertionError(f"the kernel did not say that it is {wanted}, but: {heard}") from None
+
+
+def state_of(message: dict[str, Any]) -> str | None:
+    """Return how far our request is, if this message tells it."""
+    is_told = message["msg_type"] == "status" and message["parent_header"].get("msg_type") == "execute_request"
+    return message["content"]["execution_state"] if is_told else None
