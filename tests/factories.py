@@ -207,7 +207,8 @@ def observation(
 ) -> Observation:
     """Build a look at AWS, a complete one unless told otherwise."""
     shown = {found.id: found for found in instances}
-    return Observation(started_at=at, group=seen, instances=shown, complete=complete, **fields)
+    times = {"started_at": at, "began": (at - NOW).total_seconds()}
+    return Observation(**times, group=seen, instances=shown, complete=complete, **fields)
 
 
 def facts(

@@ -7,7 +7,8 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, TypeVar
 
 from bench.settled import LABEL
-from bench.wire import MACHINES, NAMESPACE, WORKSPACES, Access, Wire, wire
+from bench.wire import LEASES, MACHINES, NAMESPACE, WORKSPACES, Access, Wire, wire
+from hotdesk.core.lease_book import pool_lease
 
 T = TypeVar("T")
 
@@ -38,6 +39,11 @@ class Cluster:
         """Return one of them."""
         found: dict[str, Any] = self._do(lambda opened: opened.get(f"{WORKSPACES}/{name}"))
         return found
+
+    def holder(self, pool: str) -> str:
+        """Return which replica acts for a pool; nothing if none does."""
+        lease = self._do(lambda opened: opened.get(f"{LEASES}/{pool_lease(pool)}"))
+        return str(lease["spec"].get("holderIdentity", ""))
 
     def make_namespace(self) -> None:
         """Make the namespace of the load."""

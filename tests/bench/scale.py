@@ -7,6 +7,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -186,19 +187,28 @@ def _changes_of_hand(bench: Bench) -> tuple[float, float]:
     """Return the seconds until the other replica serves: once the acting one is told to end, and once it is killed."""
     stack = bench.stack
     stack.start_operator(replica=2)  # stands by, warm, when this returns
-    handover = _next_claim(bench, "handover", after=lambda: stack.stop_operator(replica=1))
+    handover = _next_claim(bench, "handover", ending=lambda: stack.stop_operator(replica=1))
     stack.start_operator(replica=1)
-    takeover = _next_claim(bench, "takeover", after=lambda: stack.kill_operator(replica=2))
+    takeover = _next_claim(bench, "takeover", ending=lambda: stack.kill_operator(replica=2))
     bench.tidy()
     bench.fill(_POISSON.claims + _SPARE)
     return handover, takeover
 
 
-def _next_claim(bench: Bench, name: str, *, after: Callable[[], None]) -> float:
-    started = datetime.now(UTC)  # noqa: TID251  # as above
-    after()
-    bench.cluster.ask(name, pool=POOL)
-    return _served(bench, name, since=started)
+def _next_claim(bench: Bench, name: str, *, ending: Callable[[], None]) -> float:
+    """Return the seconds from the begin of a replica's end until a Workspace has its IP from the other one.
+
+    It is asked for when the replica is gone, or before: as soon as it has given the pool back.
+    """
+    holder, started = bench.cluster.holder(POOL), datetime.now(UTC)  # noqa: TID251  # as above
+    with ThreadPoolExecutor(max_workers=1) as threads:
+        ended = threads.submit(ending)
+        while not ended.done() and bench.cluster.holder(POOL) == holder:
+            time.sleep(0.01)
+        bench.cluster.ask(name, pool=POOL)
+        seconds = _served(bench, name, since=started)
+        ended.result()
+    return seconds
 
 
 def _served(bench: Bench, name: str, *, since: datetime) -> float:

@@ -15,6 +15,7 @@ GROUP = "/apis/hotdesk.dev/v1alpha1"
 MACHINES = f"{GROUP}/machines"
 NAMESPACE = "bench"
 WORKSPACES = f"{GROUP}/namespaces/{NAMESPACE}/workspaces"
+LEASES = "/apis/coordination.k8s.io/v1/namespaces/hotdesk-system/leases"
 
 _OK, _ERRORS = 200, 400
 _MERGE = {"Content-Type": "application/merge-patch+json"}

@@ -60,6 +60,20 @@ class RunningClock:
         self._skipped += by
 
 
+class OwnClock:
+    """The operators' own clock: a test can set its wall clock wrong, and the world's goes on."""
+
+    def __init__(self, clock: RunningClock) -> None:
+        self.skew = timedelta()
+        self._clock = clock
+
+    def now(self) -> datetime:
+        return self._clock.now() + self.skew
+
+    def monotonic(self) -> float:
+        return self._clock.monotonic()
+
+
 class PatientProber:
     """Says what the test says."""
 
@@ -122,7 +136,7 @@ class Operator:
                 store=KubeStore(self._session, on_write=self._note, gate=self.gate.check),
                 fleets=GatedFleets(FakeFleets(desk.fleet, desk.vault, desk.queues), self._begin_call),
                 prober=desk.prober,
-                clock=desk.clock,
+                clock=desk.own_clock,
                 metrics=self.metrics,
                 pace=pace,
                 gate=self.gate,
@@ -172,6 +186,7 @@ class Desk:
 
     def __init__(self, **delays: float) -> None:
         self.clock = RunningClock()
+        self.own_clock = OwnClock(self.clock)
         given = {what: timedelta(seconds=wait) for what, wait in delays.items()}
         self.fleet = FakeFleet(clock=self.clock, delays=Delays(**({"launch": timedelta(milliseconds=20)} | given)))
         self.queues = FakeInterruptions(self.clock)

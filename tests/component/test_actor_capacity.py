@@ -192,3 +192,17 @@ async def test_a_call_that_aws_answers_with_an_error_is_tried_again_at_once(desk
     desk.fleet.fail_next("set_desired_capacity", Unanswered("reset"), effect=True)
     want(desk, 3)
     await desk.until_idle(3)
+
+
+@at_a_desk()
+async def test_a_wall_clock_that_is_set_back_delays_nothing(desk: Desk):
+    desk.add_pool(idle=2)
+    await desk.operator()
+    await desk.until_idle(2)
+    want(desk, 3)
+    await desk.until_idle(3)
+    desk.own_clock.skew = -60 * MINUTE
+    desk.ask("red")
+    await desk.until_bound("red")
+    await desk.until_secured(desk.workspace("red").status.machine)
+    await desk.until_idle(3)

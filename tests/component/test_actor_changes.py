@@ -32,7 +32,7 @@ class Aws:
 
 def test_an_answered_call_stays_answered_when_the_next_one_cannot_be_recorded():
     record = Record()
-    clock = SimpleNamespace(now=lambda: NOW)
+    clock = SimpleNamespace(monotonic=lambda: 0.0, now=lambda: NOW)
     world = SimpleNamespace(clock=clock, fleets=SimpleNamespace(fleet=lambda **_: Aws()))
     changes = Changes(facts(), world, record)
 

@@ -60,13 +60,13 @@ class Changes:
         try:
             await self._send(action)
         except Unanswered:
-            self.facts.capacity_answered(at=self.world.clock.now())  # looks from before now say nothing any more
+            self.facts.capacity_answered(at=self.world.clock.monotonic())  # looks from before now say nothing any more
             raise
         except Exception:
             self._note_answer(record, raises=action.raises)
             raise
         self._note_answer(record, raises=action.raises)
-        self.facts.capacity_answered(at=self.world.clock.now(), desired=record.desired, max_size=record.max_size)
+        self.facts.capacity_answered(at=self.world.clock.monotonic(), desired=record.desired, max_size=record.max_size)
         log.info("capacity set", extra={"group": self.group, "desired": record.desired, "max": record.max_size})
 
     async def settle(self) -> None:
@@ -169,7 +169,7 @@ class Changes:
         try:
             yield
         finally:
-            self.facts.acted(ids, at=self.world.clock.now())
+            self.facts.acted(ids, at=self.world.clock.monotonic())
 
     async def _send(self, action: SetDesired | SetMaxSize) -> None:
         match action:

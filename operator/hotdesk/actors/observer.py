@@ -208,6 +208,7 @@ class Observer:
             schedule.subject.observe(
                 Observation(
                     started_at=started_at,
+                    began=started,
                     group=group,
                     instances=_belonging(instances, pool=name, asked=asked[name]),
                     asked=asked[name],

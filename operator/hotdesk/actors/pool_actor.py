@@ -74,7 +74,7 @@ class PoolActor:
         self._next_measure = 0.0  # monotonic seconds
         self._missed: set[str] = set()  # UIDs whose miss was counted
         self._queue = Troubles()
-        self._announced: dict[str, datetime] = {}  # instances that AWS said something of, and when we heard it
+        self._announced: dict[str, float] = {}  # instances that AWS said something of, and when we heard it, monotonic
 
     # -- news -------------------------------------------------------------------------------------------------------
 
@@ -126,7 +126,7 @@ class PoolActor:
             scaling_policies=observation.scaling_policies,
         )
         self._effects.troubles.clear("look")
-        self._announced = {name: at for name, at in self._announced.items() if at > observation.started_at}
+        self._announced = {name: at for name, at in self._announced.items() if at > observation.began}
         self.facts.observe(observation)
         self._news.set()
 
@@ -140,7 +140,7 @@ class PoolActor:
         instance = self.facts.instances.get(announcement.instance)
         is_known = instance is not None and announcement.state == instance.state
         if self._is_acting and not is_known:
-            self._announced[announcement.instance] = self._world.clock.now()
+            self._announced[announcement.instance] = self._world.clock.monotonic()
             self._hurry()
 
     def queue_answered(self, error: HotdeskError | None) -> None:

@@ -103,12 +103,14 @@ class Leftover:
 class Observation:
     """One look at a pool's group and instances.
 
-    `started_at` is taken before the first call went out: whatever we did to AWS after it may be missing here.
+    Both times were taken before the first call went out. `began` is by the monotonic clock, which nobody sets: whatever
+    we did to AWS after it may be missing here.
     `instances` holds those that were `asked` for by id, or, when `complete`, every instance that carries the
     pool's tag or is a member; one that was asked for and is absent was not known to EC2.
     """
 
     started_at: datetime
+    began: float  # seconds
     group: Group | None
     instances: Mapping[str, Instance]
     asked: frozenset[str] = frozenset()

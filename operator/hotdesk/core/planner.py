@@ -182,7 +182,7 @@ def _is_empty(facts: PoolFacts) -> bool:
     if any(workspace.status.machine is not None for workspace in facts.workspaces.values()):
         return False
     seen, answered = facts.observation, facts.capacity_answered_at
-    if seen is None or not facts.is_surveyed or (answered is not None and seen.started_at < answered):
+    if seen is None or not facts.is_surveyed or (answered is not None and seen.began < answered):
         return False  # what our last capacity call launched is in no look yet
     return facts.group is None or not (facts.members or facts.group.desired)
 

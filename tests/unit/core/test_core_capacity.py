@@ -192,7 +192,7 @@ class TestCalls:
             if call is None:
                 break
             wanted = {"desired": call.desired} if isinstance(call, SetDesired) else {"max_size": call.max_size}
-            known.capacity_answered(at=NOW, **wanted)
+            known.capacity_answered(at=0, **wanted)
         else:
             pytest.fail("the calls never end")
         assert known.group is not None
@@ -213,7 +213,7 @@ class TestFence:
 
     def test_an_answer_is_not_a_look(self):
         known = pool_of(desired=2, max_size=11, max_machines=10)
-        known.capacity_answered(at=after(5), max_size=4)
+        known.capacity_answered(at=5, max_size=4)
         assert not self.fenced(known)
         known.observe(observation(group(desired=2, max_size=4), at=after(4)))
         assert not self.fenced(known)
@@ -350,15 +350,15 @@ class LateAnswers(RuleBasedStateMachine):
         self.seconds += 1
         if fate == "late":
             self.aws.late.append(made)
-            self.known.capacity_answered(at=after(self.seconds))
+            self.known.capacity_answered(at=self.seconds)
             return
         self.aws.apply(made)
         if fate == "answer lost":
-            self.known.capacity_answered(at=after(self.seconds))
+            self.known.capacity_answered(at=self.seconds)
         elif isinstance(made, SetDesired):
-            self.known.capacity_answered(at=after(self.seconds), desired=made.desired)
+            self.known.capacity_answered(at=self.seconds, desired=made.desired)
         else:
-            self.known.capacity_answered(at=after(self.seconds), max_size=made.max_size)
+            self.known.capacity_answered(at=self.seconds, max_size=made.max_size)
 
     @precondition(lambda self: self.aws.late)
     @rule(data=st.data())
@@ -389,7 +389,7 @@ def test_one_need_is_launched_for_once_however_often_it_is_planned(waiting: int,
         if made is not None:
             calls.append(made)
             wanted = {"desired": made.desired} if isinstance(made, SetDesired) else {"max_size": made.max_size}
-            known.capacity_answered(at=after(10), **wanted)
+            known.capacity_answered(at=10, **wanted)
         known.observe(observation(group(desired=0, max_size=100), at=after(5)))  # began before the call
     raised = [made for made in calls if made.raises]
     assert len(raised) == 1

@@ -249,7 +249,7 @@ class TestTerminations:
 
     def test_it_is_asked_for_once_a_look(self):
         known = facts(machine(1, reap="Used"))
-        known.acted([machine_id(1)], at=after(5))
+        known.acted([machine_id(1)], at=5)
         assert not self.ended(known)
         known.observe(observation(group([member(1)]), [instance(1)], at=after(6)))
         assert self.ended(known)

@@ -139,14 +139,14 @@ class TestOrder:
 
     def test_a_repair_is_asked_for_once_a_look(self):
         known = facts(protects_new=False)
-        known.acted(["desk"], at=after(1))
+        known.acted(["desk"], at=1)
         assert RepairGroup not in kinds(known)
 
     def test_members_are_ended_only_once_desired_capacity_is_right(self):
         known = facts(machine(1, reap="Surplus"), machine(2), machine(3), desired=3, max_size=4)
         assert SetDesired in kinds(known)
         assert TerminateMember not in kinds(known)
-        known.capacity_answered(at=after(0), desired=2)
+        known.capacity_answered(at=0, desired=2)
         assert TerminateMember in kinds(known)
 
     def test_nothing_is_detached_before_the_fence_stands(self):
@@ -199,7 +199,7 @@ class TestDeletion:
 
     def test_it_waits_for_a_look_that_shows_what_the_last_capacity_call_launched(self):
         known = facts(of=self.DELETED, desired=0)
-        known.capacity_answered(at=after(5), desired=0)
+        known.capacity_answered(at=5, desired=0)
         assert LetPoolGo not in kinds(known)
         known.observe(observation(group(desired=0), at=after(6)))
         assert LetPoolGo in kinds(known)

@@ -78,21 +78,21 @@ class TestNews:
 class TestLooks:
     def test_a_look_from_before_our_capacity_call_does_not_undo_it(self):
         known = facts(desired=2)
-        known.capacity_answered(at=after(10), desired=5, max_size=9)
+        known.capacity_answered(at=10, desired=5, max_size=9)
         known.observe(observation(group(desired=2, max_size=4), at=after(9)))
         assert known.group is not None
         assert (known.group.desired, known.group.max_size) == (5, 9)
 
     def test_a_look_from_after_our_capacity_call_is_believed(self):
         known = facts(desired=2)
-        known.capacity_answered(at=after(10), desired=5, max_size=9)
+        known.capacity_answered(at=10, desired=5, max_size=9)
         known.observe(observation(group(desired=3, max_size=4), at=after(11)))
         assert known.group is not None
         assert (known.group.desired, known.group.max_size) == (3, 4)
 
     def test_what_we_changed_is_stale_until_a_later_look(self):
         known = facts(machine(1))
-        known.acted([machine_id(1)], at=after(10))
+        known.acted([machine_id(1)], at=10)
         known.observe(observation(group([member(1)]), [instance(1)], at=after(9)))
         assert known.is_stale(machine_id(1))
         known.observe(observation(group([member(1)]), [instance(1)], at=after(11)))

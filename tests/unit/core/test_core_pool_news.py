@@ -166,11 +166,11 @@ class PoolNews(RuleBasedStateMachine):
 
     @rule(desired=st.integers(0, 5), earlier=st.integers(0, 5))
     def capacity_answered(self, desired: int, earlier: int) -> None:
-        self.known.capacity_answered(at=after(self.seconds - earlier), desired=desired)
+        self.known.capacity_answered(at=self.seconds - earlier, desired=desired)
 
     @rule(number=MACHINES)
     def acted(self, number: int) -> None:
-        self.known.acted([machine_id(number)], at=after(self.seconds))
+        self.known.acted([machine_id(number)], at=self.seconds)
 
     @precondition(lambda self: self.known.offers and self.known.waiting)
     @rule(data=st.data())

@@ -94,7 +94,7 @@ class TestSafety:
 
     def test_a_detach_is_asked_for_once_a_look(self):
         known = facts(claimed(1), instances={1: tagged(1, "w1")})
-        known.acted([machine_id(1)], at=after(1))
+        known.acted([machine_id(1)], at=1)
         assert plan(known) is None
 
     def test_only_a_member_in_service_can_be_detached(self):

@@ -106,7 +106,7 @@ def is_fenced(facts: PoolFacts, sizing: Sizing) -> bool:
     if seen is None or seen.group is None or facts.pool is None:
         return False
     answered = facts.capacity_answered_at
-    if answered is not None and seen.started_at < answered:
+    if answered is not None and seen.began < answered:
         return False
     return _fits(seen.group, sizing.room, manages=facts.pool.spec.aws.manage_group)
 

@@ -2,16 +2,15 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
 
 # EC2 may not know an instance for moments after its launch, and forgets a terminated one after about an hour.
 _LOOKS = 3
-_LASTING = timedelta(minutes=5)
+_LASTING = 300.0  # seconds
 
 
 @dataclass(slots=True)
 class _Absence:
-    since: datetime
+    since: float  # seconds of the monotonic clock
     looks: int = 1
 
 
@@ -27,7 +26,7 @@ class Absences:
     def __contains__(self, name: object) -> bool:
         return name in self._missed
 
-    def miss(self, name: str, *, at: datetime, has_record: bool) -> None:
+    def miss(self, name: str, *, at: float, has_record: bool) -> None:
         """Take in that a look which began at this moment did not show a machine that it should have shown."""
         absence = self._missed.get(name)
         if absence is not None:
@@ -44,7 +43,7 @@ class Absences:
         """Forget all of them."""
         self._missed.clear()
 
-    def is_lasting(self, name: str, *, at: datetime) -> bool:
+    def is_lasting(self, name: str, *, at: float) -> bool:
         """Tell whether a machine has been missed so often, and until `at` for so long, that it is gone."""
         absence = self._missed.get(name)
         return absence is not None and absence.looks >= _LOOKS and at - absence.since >= _LASTING

@@ -3,7 +3,6 @@
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 
 from hotdesk.api.v1alpha1 import Machine, MachinePool, Workspace
 from hotdesk.core.eligibility import Obstacle, Surroundings
@@ -46,8 +45,8 @@ class Known:
     group: Group | None = None
     observation: Observation | None = None
     is_surveyed: bool = False  # whether a complete look at AWS has been had
-    capacity_answered_at: datetime | None = None
-    acted_at: dict[str, datetime] = field(default_factory=dict)  # by instance or group: when AWS was asked to change it
+    capacity_answered_at: float | None = None  # seconds of the monotonic clock, as the next
+    acted_at: dict[str, float] = field(default_factory=dict)  # by instance or group: when AWS was asked to change it
     shares: dict[str, Share] = field(default_factory=dict)  # of those that add something to the totals
     totals: Share = NOTHING
     offers: Offers = field(default_factory=Offers)
@@ -99,7 +98,7 @@ class Known:
     def is_stale(self, name: str) -> bool:
         """Tell whether the latest look began before the last change of an instance: it may not show it yet."""
         acted = self.acted_at.get(name)
-        return acted is not None and (self.observation is None or self.observation.started_at < acted)
+        return acted is not None and (self.observation is None or self.observation.began < acted)
 
     def is_orphan(self, name: str) -> bool:
         """Tell whether an instance lives, was launched for this pool, and has neither record, group nor user."""
@@ -111,7 +110,7 @@ class Known:
 
     def is_gone(self, name: str) -> bool:
         """Tell whether EC2 has long ceased to know a machine."""
-        return self.observation is not None and self.absences.is_lasting(name, at=self.observation.started_at)
+        return self.observation is not None and self.absences.is_lasting(name, at=self.observation.began)
 
 
 def claimants(machine: Machine | None) -> set[str]:

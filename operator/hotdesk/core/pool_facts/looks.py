@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
-from datetime import datetime
 
 from hotdesk.core.facts import Instance, Observation
 from hotdesk.core.names import Names
@@ -20,13 +19,13 @@ class Looks(Known):
         members, instances = self.members, dict(self.instances)
         self._take_group(observation)
         self.observation = observation
-        self.acted_at = {name: at for name, at in self.acted_at.items() if at > observation.started_at}
+        self.acted_at = {name: at for name, at in self.acted_at.items() if at > observation.began}
         if observation.complete:
             self._take_survey(observation)
         else:
             self.instances.update(observation.instances)
         expected = instances.keys() | self.machines.keys() if observation.complete else set(observation.asked)
-        self._count_absences(expected - observation.instances.keys(), at=observation.started_at)
+        self._count_absences(expected - observation.instances.keys(), at=observation.began)
         self.absences.end(observation.instances)
         # Only what looks different costs more than a comparison; an absent one may have become GONE by waiting.
         for name in Names((*members, *self.members)):
@@ -36,8 +35,8 @@ class Looks(Known):
             if name in self.absences or instances.get(name) != self.instances.get(name):
                 weigh(self, name)
 
-    def capacity_answered(self, *, at: datetime, desired: int | None = None, max_size: int | None = None) -> None:
-        """Take in that AWS accepted a capacity call; looks that began before `at` do not know it yet."""
+    def capacity_answered(self, *, at: float, desired: int | None = None, max_size: int | None = None) -> None:
+        """Take in that AWS accepted a capacity call; looks that began before `at` (monotonic) do not know it yet."""
         self.capacity_answered_at = at
         if self.group is not None:
             self.group = replace(
@@ -46,8 +45,8 @@ class Looks(Known):
                 max_size=self.group.max_size if max_size is None else max_size,
             )
 
-    def acted(self, ids: Iterable[str], *, at: datetime) -> None:
-        """Take in that AWS was asked to change these instances, whatever it answered."""
+    def acted(self, ids: Iterable[str], *, at: float) -> None:
+        """Take in that AWS was asked to change these instances, whatever it answered, at a monotonic time."""
         self.acted_at.update(dict.fromkeys(ids, at))
 
     def tagged(self, ids: Iterable[str], tags: Mapping[str, str]) -> None:
@@ -70,7 +69,7 @@ class Looks(Known):
 
     def _take_group(self, observation: Observation) -> None:
         group, before = observation.group, self.group
-        is_stale = self.capacity_answered_at is not None and observation.started_at < self.capacity_answered_at
+        is_stale = self.capacity_answered_at is not None and observation.began < self.capacity_answered_at
         if group is not None and before is not None and is_stale:
             group = replace(group, desired=before.desired, max_size=before.max_size)
         self.group = group
@@ -87,7 +86,7 @@ class Looks(Known):
         unknown = observation.instances.keys() - self.machines.keys() - self.members.keys()
         self.orphans.look((name for name in unknown if self.is_orphan(name)), at=observation.started_at)
 
-    def _count_absences(self, absent: AbstractSet[str], *, at: datetime) -> None:
+    def _count_absences(self, absent: AbstractSet[str], *, at: float) -> None:
         for name in sorted(absent):
             if not self._has_ended(self.instances, name):
                 self.instances.pop(name, None)
