@@ -173,6 +173,21 @@ async def test_an_adoption_that_died_before_its_workspace_was_told_is_finished_b
 
 
 @at_a_desk()
+async def test_spare_disks_are_deleted_where_the_pool_says_so_and_what_is_refused_is_told(desk: Desk):
+    old = desk.clock.now() - 2 * HOUR
+    desk.fleet.leftovers = [Leftover("vol-old", old, "gone", is_spare=True), Leftover("vol-theirs", old)]
+    desk.fleet.fail_next("delete_leftover", Denied("ec2:DeleteVolume"))
+    desk.add_pool(idle=1, aws={"leaks": "Terminate"})
+    await desk.operator()
+    await desk.until_idle(1)
+    await until_reported(desk, "vol-theirs")
+    await desk.until(lambda: desk.fleet.count("delete_leftover") == 1, what="it is tried")
+    desk.clock.advance(HOUR)
+    await desk.until(lambda: [one.id for one in desk.fleet.leftovers] == ["vol-theirs"], what="it is deleted")
+    await desk.until(lambda: "vol-old" not in told(desk).message, what="it is no longer reported")
+
+
+@at_a_desk()
 async def test_disks_that_nobody_uses_are_reported_and_asked_for_once_an_hour(desk: Desk):
     desk.fleet.fail_next("describe_leftovers", Denied("ec2:DescribeVolumes"))
     desk.fleet.leftovers = [Leftover("vol-old", desk.clock.now()), Leftover("vol-new", desk.clock.now() + 2 * HOUR)]

@@ -7,6 +7,7 @@ import pytest
 
 from component.simulated_cloud import running_cloud
 from hotdesk.adapters.aws.fleets import AwsFleets
+from hotdesk.ports import Refused
 from waiting import wait_for
 
 TAGS = [{"Key": "hotdesk.dev/pool", "Value": "green"}]
@@ -70,4 +71,42 @@ def test_unattached_volumes_and_failed_snapshots_of_the_pool_are_leftovers(cloud
     found = asyncio.run(fleet.describe_leftovers(pool="green"))
     fleets.close()
     assert {one.id: one.restores for one in found} == {ours: None, failed: None, halfway: "u"}
+    assert not any(one.is_spare for one in found)
     assert all(one.created_at is not None for one in found)
+
+
+def test_what_a_restore_and_a_backup_left_behind_is_spare_and_can_be_deleted(cloud):
+    """Deleting is refused while it is used, and has nothing to do where it is gone."""
+
+    async def lifetime() -> None:
+        await fleet.delete_leftover(id=spare)
+        await fleet.delete_leftover(id=spare)
+        await fleet.delete_leftover(id=failed)
+        with pytest.raises(Refused, match="VolumeInUse"):
+            await fleet.delete_leftover(id=used)
+
+    def made(kind: str, tag: str, **asked) -> str:
+        tags = [*TAGS, {"Key": tag, "Value": "job"}]
+        create = getattr(cloud.ec2, f"create_{kind}")
+        return str(create(**asked, TagSpecifications=[{"ResourceType": kind, "Tags": tags}])[f"{kind.title()}Id"])
+
+    def volume() -> str:
+        name = made("volume", "hotdesk.dev/restore", AvailabilityZone=zone, Size=1)
+        cloud.ec2.get_waiter("volume_available").wait(VolumeIds=[name], WaiterConfig={"Delay": 1})
+        return name
+
+    def left() -> dict[str, bool]:
+        found = asyncio.run(fleet.describe_leftovers(pool="green"))
+        return {one.id: one.is_spare for one in found}
+
+    fleets = AwsFleets()
+    fleet = fleets.fleet(region=cloud.aws.ready.region, endpoint_url=cloud.aws.endpoint, role_arn=None)
+    zone, machine, letters = machine_of(cloud)
+    spare, used = volume(), volume()
+    cloud.ec2.attach_volume(VolumeId=used, InstanceId=machine, Device=f"/dev/sd{next(letters)}")
+    cloud.fault("CreateSnapshot", "fail-later", count=1)
+    failed = made("snapshot", "hotdesk.dev/backup", VolumeId=spare)
+    wait_for(lambda: left() == {spare: True, used: False, failed: True}, what="all three are left")
+    asyncio.run(lifetime())
+    assert left() == {used: False}
+    fleets.close()

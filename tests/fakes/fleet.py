@@ -260,6 +260,12 @@ class FakeFleet(World):
 
         await self._call("terminate_instance", apply, id=id)
 
+    async def delete_leftover(self, *, id: str) -> None:  # noqa: A002
+        def apply() -> None:
+            self.leftovers = [one for one in self.leftovers if one.id != id]
+
+        await self._call("delete_leftover", apply, id=id)
+
     async def stop_instance(self, *, id: str) -> None:  # noqa: A002
         def apply() -> None:
             machine = self._existing(id)

@@ -11,6 +11,7 @@ from hotdesk.actors.rereading import Rereader
 from hotdesk.actors.world import World
 from hotdesk.api.v1alpha1 import CapacityCall, Machine
 from hotdesk.core.actions import (
+    DeleteLeftover,
     DetachMachines,
     GuardInstance,
     ProtectMembers,
@@ -147,6 +148,12 @@ class Changes:
             self.facts.upsert_machine(await self.world.store.patch_machine_status(machine, status))
         except (Conflict, NotFound, Refused, Unanswered) as doubt:
             await Rereader(self.facts, self.world.store).machine(machine.metadata.name, because=doubt)
+
+    async def delete(self, action: DeleteLeftover) -> None:
+        """Delete a volume or a snapshot that nobody uses; AWS refuses what was attached meanwhile."""
+        await self.fleet.delete_leftover(id=action.id)
+        self.facts.deleted_leftover(action.id)
+        log.info("leftover deleted", extra={"leftover": action.id, "pool": self.facts.name})
 
     @property
     def group(self) -> str:

@@ -26,6 +26,7 @@ from hotdesk.core.actions import (
     CheckSeat,
     ClaimSlots,
     CondemnInstance,
+    DeleteLeftover,
     DetachMachines,
     FindFiles,
     FinishStop,
@@ -77,7 +78,7 @@ _GIVING_WAY = 1.0  # seconds between two writes that can wait, while claims are 
 _CLAIMS_ARE_MADE = 0.5  # seconds after a claim for which more are expected
 _CLAIM_AGAIN = 2.0  # seconds at most until claims are tried again: people wait for them
 _IN_BACKGROUND = (ReportWorkspace, RegisterMachine, ReportMachine, ForgetMachine, ReportPool)
-_OF_ONE_MACHINE = (StopInstance, StartInstance, GuardInstance, TerminateMember, TerminateInstance)
+_OF_ONE_MACHINE = (StopInstance, StartInstance, GuardInstance, TerminateMember, TerminateInstance, DeleteLeftover)
 _OF_FILES = (BackUp, Restore, FindFiles)
 # How many of a kind are under way at once; claims have no such limit, and go first on the wire. What waits its turn was
 # not begun: a pool that changes hands drops it, instead of waiting until AWS's request quotas let it all through.
@@ -254,6 +255,8 @@ class Effects:
                 await self.changes.start(action)
             case GuardInstance():
                 await self.changes.guard(action)
+            case DeleteLeftover():
+                await self.changes.delete(action)
             case StopMachine() | FinishStop() | WakeMachine() | GiveUpStart() | ArchiveMachine() | SettleOwed():
                 return await self.resting.carry_out(action)
             case RecordUse() | AccountFor():

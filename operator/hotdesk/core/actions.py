@@ -288,6 +288,18 @@ class StartInstance(PowerCall):
 
 
 @dataclass(frozen=True, slots=True)
+class DeleteLeftover:
+    """Delete a volume or a snapshot that nobody uses."""
+
+    id: str
+
+    @property
+    def key(self) -> Key:
+        """Once at a time."""
+        return "delete", self.id
+
+
+@dataclass(frozen=True, slots=True)
 class GuardInstance:
     """Switch EC2's stop protection of a machine, and note it on its record."""
 
@@ -373,6 +385,7 @@ Action = (
     | StopInstance
     | StartInstance
     | GuardInstance
+    | DeleteLeftover
     | BackUp
     | Restore
     | FindFiles

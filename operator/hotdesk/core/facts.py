@@ -97,6 +97,7 @@ class Leftover:
     id: str
     created_at: datetime | None
     restores: str | None = None  # the UID of the workspace whose files it was made to bring back
+    is_spare: bool = False  # made by us, attached to nothing, and all that is in it is elsewhere
 
 
 @dataclass(frozen=True, slots=True)

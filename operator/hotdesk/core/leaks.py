@@ -1,6 +1,6 @@
-"""Instances that carry the pool's tag and belong to nobody: adopted, reported, or ended where the pool says so.
+"""Instances and disks with the pool's tag that belong to nobody: adopted, reported, or ended where the pool says so.
 
-They come of lost records alone: a Machine restored from an old backup of Kubernetes, or deleted by hand.
+Such instances come of lost records alone: a Machine restored from an old backup of Kubernetes, or deleted by hand.
 """
 
 from collections.abc import Collection, Iterator
@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from hotdesk.api.v1alpha1 import Claim, ClaimedBy, Workspace
-from hotdesk.core.actions import AdoptInstance, CondemnInstance
+from hotdesk.core.actions import AdoptInstance, CondemnInstance, DeleteLeftover
 from hotdesk.core.facts import Instance, Leftover
 from hotdesk.core.pool_facts import PoolFacts
 from hotdesk.core.proofs import backup_of
@@ -56,11 +56,23 @@ def found(facts: PoolFacts, *, now: datetime) -> tuple[Leak, ...]:
     return tuple(_judged(facts, instance) for instance in leaked)
 
 
+def plan_disks(facts: PoolFacts, *, now: datetime) -> Iterator[DeleteLeftover]:
+    """Delete what we made and is of no use any more, if the pool says so; never what may be the only copy."""
+    if _ends(facts):
+        yield from (DeleteLeftover(one.id) for one in _unused(facts, now=now) if one.is_spare)
+
+
 def disks(facts: PoolFacts, *, now: datetime) -> tuple[str, ...]:
-    """Return the volumes and snapshots that have been of no use for long; a restore uses a new volume in minutes."""
+    """Return the volumes and snapshots that have been of no use for long."""
+    return tuple(one.id for one in _unused(facts, now=now))
+
+
+def _unused(facts: PoolFacts, *, now: datetime) -> list[Leftover]:
+    """Return what has been of no use for long; a restore uses a new volume in minutes."""
     seen = facts.observation.leftovers if facts.observation is not None else ()
     old = (one for one in seen if one.created_at is None or now - one.created_at >= _UNUSED_FOR)
-    return tuple(sorted(one.id for one in old if not _is_restored_from(one, facts)))
+    kept = (one for one in old if one.id not in facts.deleted and not _is_restored_from(one, facts))
+    return sorted(kept, key=lambda one: one.id)
 
 
 def _is_restored_from(one: Leftover, facts: PoolFacts) -> bool:

@@ -73,6 +73,7 @@ def plan_upkeep(facts: PoolFacts, memory: Memory, *, now: datetime) -> Upkeep:
     if _may_change_aws(facts):
         actions += power.plan_power(facts, ready=memory.ready, now=now)
         actions += keeping.plan_keeping(facts)
+        actions += leaks.plan_disks(facts, now=now)
         actions += _changes(facts, memory, sizing, is_lowering=is_lowering, now=now)
         if capacity_call is not None and (set_up.repair is None or not capacity_call.raises):
             actions.append(capacity_call)  # nothing is launched into a group that is not set up yet

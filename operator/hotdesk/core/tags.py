@@ -9,6 +9,7 @@ from hotdesk.core.facts import Instance
 POOL_TAG = "hotdesk.dev/pool"  # on the group, propagated at launch: how machines are found
 GROUP_TAG = "aws:autoscaling:groupName"  # AWS's own, on every member of a group and on no other instance
 MANAGER_TAG = "hotdesk.dev/managed-by"
+BACKUP_TAG = "hotdesk.dev/backup"  # on a snapshot that backs files up: the name of that job
 RESTORE_TAG = "hotdesk.dev/restore"  # on a volume from which files are brought back: the name of that job
 UID_TAG = "hotdesk.dev/workspace-uid"  # on volumes and snapshots: whose files they hold
 

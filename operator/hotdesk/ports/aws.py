@@ -58,6 +58,9 @@ class Fleet(Protocol):
     async def tag_group(self, *, group: str, tags: Mapping[str, str]) -> None:
         """Set tags on the group that propagate to instances at launch."""
 
+    async def delete_leftover(self, *, id: str) -> None:  # noqa: A002  # as below
+        """Delete one volume or snapshot; one that is gone stays so. Raises Refused while it is in use."""
+
     async def protect(self, *, group: str, ids: Collection[str]) -> None:
         """Protect up to 50 members from scale-in."""
 

@@ -84,6 +84,45 @@ def test_a_volume_of_a_restore_is_a_leak_once_its_workspace_is_not_being_restore
     assert leaks.disks(known, now=LATER) == ("vol-b", "vol-gone", "vol-none")
 
 
+def left_over(policy: str, **spec: Any) -> tuple[PoolFacts, Workspace]:
+    """Build a pool that has known for an hour of spare and other leftovers, and the workspace of one of them."""
+    restoring = bound("a", machine=machine_id(1), phase="Restoring")
+    known = looked(workspaces=[restoring], policy=policy, **spec)
+    old = LATER - timedelta(hours=2)
+    spare = [("vol-old", old, "gone"), ("vol-new", LATER, "gone"), ("vol-used", old, restoring.metadata.uid)]
+    left = (
+        *(Leftover(name, at, uid, is_spare=True) for name, at, uid in spare),
+        Leftover("snap-failed", old, is_spare=True),
+        Leftover("vol-attached", old, "gone"),
+        Leftover("vol-theirs", old),
+    )
+    known.observe(replace(observation(group(), (), at=LATER), leftovers=left))
+    return known, restoring
+
+
+def deleted(known: PoolFacts) -> list[str]:
+    return [action.id for action in leaks.plan_disks(known, now=LATER)]
+
+
+def test_only_spare_disks_of_ours_are_deleted_and_only_where_the_pool_says_so():
+    known, _ = left_over("Terminate")
+    assert deleted(known) == ["snap-failed", "vol-old"]
+    assert deleted(left_over("Report")[0]) == []
+    assert deleted(left_over("Terminate", paused=True)[0]) == []
+    assert leaks.disks(known, now=LATER) == ("snap-failed", "vol-attached", "vol-old", "vol-theirs")
+
+
+def test_a_deleted_disk_is_neither_deleted_again_nor_reported_though_the_list_still_speaks_of_it():
+    known, _ = left_over("Terminate")
+    known.deleted_leftover("vol-old")
+    assert known.observation is not None
+    known.observe(known.observation)
+    assert deleted(known) == ["snap-failed"]
+    assert "vol-old" not in leaks.disks(known, now=LATER)
+    known.observe(replace(known.observation, leftovers=()))
+    assert not known.deleted
+
+
 def test_what_was_never_claimed_is_ended_where_the_pool_says_so():
     (action,) = planned(looked(tagged(LOST)))
     assert action == CondemnInstance(name=machine_id(LOST), zone="eu-west-1a", slots=1, claims=())

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from hotdesk.core.facts import FailureCause, Group, Instance, InstanceState, LaunchFailure, Leftover, Member
-from hotdesk.core.tags import RESTORE_TAG, UID_TAG
+from hotdesk.core.tags import BACKUP_TAG, RESTORE_TAG, UID_TAG
 
 _STATES: Final = {state.value: state for state in InstanceState}
 _NOTHING: Final[Mapping[str, str]] = {}
@@ -20,6 +20,7 @@ _LARGEST: Final = 1_000_000  # members; far above what AWS lets a group have
 _YEARS: Final = range(2000, 3000)  # what every calculation and every stored time can hold
 _LONG_AGO: Final = datetime.min.replace(tzinfo=UTC)
 _FAILED: Final = frozenset({"Failed", "Cancelled"})
+_UNATTACHED: Final = frozenset({"available", "error"})
 _UP: Final = frozenset({"pending", "running"})
 # "User initiated (2026-05-09 07:29:33 GMT)"; of some interruptions AWS gives no time.
 _ENDED: Final = re.compile(r"\(([0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}) (?:GMT|UTC)\)")
@@ -92,13 +93,19 @@ def volumes_of(answer: Mapping[str, Any]) -> list[Leftover]:
 
 def snapshots_of(answer: Mapping[str, Any]) -> list[Leftover]:
     """Return the snapshots of a DescribeSnapshots answer."""
-    return [Leftover(_name(raw, "SnapshotId"), _moment(raw.get("StartTime"))) for raw in _listed(answer, "Snapshots")]
+    return [_snapshot(raw) for raw in _listed(answer, "Snapshots")]
 
 
 def _volume(raw: Mapping[str, Any]) -> Leftover:
     tags = _tags(raw.get("Tags") or ())
     restores = tags.get(UID_TAG, "") if RESTORE_TAG in tags else None
-    return Leftover(_name(raw, "VolumeId"), _moment(raw.get("CreateTime")), restores)
+    is_spare = restores is not None and raw.get("State") in _UNATTACHED and not raw.get("Attachments")
+    return Leftover(_name(raw, "VolumeId"), _moment(raw.get("CreateTime")), restores, is_spare=is_spare)
+
+
+def _snapshot(raw: Mapping[str, Any]) -> Leftover:
+    is_spare = BACKUP_TAG in _tags(raw.get("Tags") or ()) and raw.get("State") == "error"
+    return Leftover(_name(raw, "SnapshotId"), _moment(raw.get("StartTime")), is_spare=is_spare)
 
 
 def _instance(name: str, raw: Mapping[str, Any]) -> Instance:

@@ -169,6 +169,16 @@ class AwsFleet:
             if await self.describe_instances([id]):
                 raise
 
+    async def delete_leftover(self, *, id: str) -> None:  # noqa: A002
+        """Delete one volume or snapshot, which the prefix of its id tells apart."""
+        kind, read = ("Snapshot", convert.snapshots_of) if id.startswith("snap-") else ("Volume", convert.volumes_of)
+        try:
+            await self._calls.write("ec2", f"Delete{kind}", {f"{kind}Id": id})
+        except Refused:
+            asked = {"Filters": [{"Name": f"{kind.lower()}-id", "Values": [id]}]}
+            if any([page async for page in self._pages("ec2", f"Describe{kind}s", asked, read)]):
+                raise
+
     async def stop_instance(self, *, id: str) -> None:  # noqa: A002
         """Stop one instance; EC2 refuses spot machines and those whose stop protection is on."""
         await self._calls.write("ec2", "StopInstances", {"InstanceIds": [id]})

@@ -87,7 +87,8 @@ class Aws(ApiModel):
     of them when it next looks."""
     leaks: Literal["Report", "Terminate"] = "Report"
     """What happens to instances that carry the pool's tag and belong to nobody: they are reported, or terminated.
-    One whose tags name a living Workspace is adopted either way."""
+    One whose tags name a living Workspace is adopted either way. With Terminate, volumes and failed snapshots that a
+    restore or a backup left behind are deleted, too."""
 
 
 class Buffer(ApiModel):

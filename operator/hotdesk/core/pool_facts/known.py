@@ -47,6 +47,7 @@ class Known:
     is_surveyed: bool = False  # whether a complete look at AWS has been had
     capacity_answered_at: float | None = None  # seconds of the monotonic clock, as the next
     acted_at: dict[str, float] = field(default_factory=dict)  # by instance or group: when AWS was asked to change it
+    deleted: set[str] = field(default_factory=set)  # leftover volumes and snapshots, of which the list still speaks
     shares: dict[str, Share] = field(default_factory=dict)  # of those that add something to the totals
     totals: Share = NOTHING
     offers: Offers = field(default_factory=Offers)

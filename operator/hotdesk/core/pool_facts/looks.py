@@ -19,6 +19,7 @@ class Looks(Known):
         members, instances = self.members, dict(self.instances)
         self._take_group(observation)
         self.observation = observation
+        self.deleted &= {one.id for one in observation.leftovers}
         self.acted_at = {name: at for name, at in self.acted_at.items() if at > observation.began}
         if observation.complete:
             self._take_survey(observation)
@@ -49,6 +50,10 @@ class Looks(Known):
         """Take in that AWS was asked to change these instances, whatever it answered, at a monotonic time."""
         self.acted_at.update(dict.fromkeys(ids, at))
 
+    def deleted_leftover(self, name: str) -> None:
+        """Take in that AWS has deleted a volume or a snapshot."""
+        self.deleted.add(name)
+
     def tagged(self, ids: Iterable[str], tags: Mapping[str, str]) -> None:
         """Take in that AWS accepted these tags."""
         for name in ids:
@@ -62,7 +67,7 @@ class Looks(Known):
         seen = Names((*self.members, *self.instances, *self.machines))
         self.group, self.members, self.observation, self.is_surveyed = None, {}, None, False
         self.capacity_answered_at = None
-        for kept in (self.instances, self.absences, self.acted_at, self.orphans.seen):
+        for kept in (self.instances, self.absences, self.acted_at, self.orphans.seen, self.deleted):
             kept.clear()
         for name in seen:
             weigh(self, name)

@@ -8,9 +8,9 @@ from urllib.parse import unquote
 from hotdesk.adapters.aws.vault.jobs import written
 from hotdesk.core.backups import BackupJob, Kept, RestoreJob
 from hotdesk.core.encoding import TAG_VALUE_LIMIT, tag_text, tag_value
-from hotdesk.core.tags import POOL_TAG, RESTORE_TAG, UID_TAG
+from hotdesk.core.tags import BACKUP_TAG, POOL_TAG, RESTORE_TAG, UID_TAG
 
-BACKUP: Final = "hotdesk.dev/backup"
+BACKUP: Final = BACKUP_TAG
 """The name of the backup job."""
 RESTORE: Final = RESTORE_TAG
 """The name of the restore job."""
