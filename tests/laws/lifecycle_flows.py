@@ -104,6 +104,18 @@ def _halt_at_once(people: People) -> None:
     people.change(0, runStrategy="Halted")
 
 
+def _forget_a_volume(people: People) -> None:
+    """Let a volume be left of a restore that somebody gave up, for longer than it may take to notice."""
+    tags = {"hotdesk.dev/pool": "desk", "hotdesk.dev/restore": "job", "hotdesk.dev/workspace-uid": "gone"}
+    specification = {"ResourceType": "volume", "Tags": [{"Key": key, "Value": value} for key, value in tags.items()]}
+    aws = people.world.aws
+    asked = {"AvailabilityZone": aws.live("desk")[0].subnet.zone, "Size": 1, "TagSpecifications": [specification]}
+    aws.perform("ec2", "CreateVolume", asked)
+    people.world.pass_time(60.0)
+    aws.world.storage.advance(now=aws.now)  # of itself it does only where files have bytes
+    people.world.pass_time(7500.0)
+
+
 def _work_for_long(people: People) -> None:
     people.work(0)
     people.world.pass_time(70)
@@ -199,6 +211,12 @@ def _flows() -> list[Flow]:
         Flow("one of two wakes", _at_once(_stay(0), _stay(1), _beat(1)), before=_SHARED_STOPPED, pool=shared),
         Flow("halt at once", _halt_at_once, pool=_pool()),
         Flow("work after a restore", _work_for_long, before=_steps(_ARCHIVED, _at_once(_stay(), _beat())), pool=spot),
+        Flow(
+            "left over by a restore",
+            _forget_a_volume,
+            before=lambda people: people.turn("desk", aws={"leaks": "Terminate"}),
+            pool=_pool(),
+        ),
         Flow("back unheard", _return_unheard, before=_AT_WORK, pool=_pool()),
         Flow(
             "lifetime",

@@ -10,6 +10,8 @@ from simworld.keeping import wants_machine
 from simworld.resting import unrest_of_life
 from simworld.world import SimWorld
 
+_FORGOTTEN = 7200.0  # seconds: looked for once an hour, and deleted when an hour old
+
 
 def unrest(world: SimWorld) -> list[str]:
     """Return what is not as it should be; nothing, once the world is at rest."""
@@ -49,6 +51,14 @@ class _PoolAtRest:
         for instance in self.world.aws.live(group):
             if instance.id not in recorded:
                 yield f"{instance.id} lives, and there is no record of it"
+        if self.spec["aws"].get("leaks") == "Terminate":
+            yield from self._spare_volumes()
+
+    def _spare_volumes(self) -> Iterator[str]:
+        for volume in self.world.aws.world.storage.volumes.values():
+            is_old = self.world.aws.now - volume.created > _FORGOTTEN
+            if is_old and volume.attachment is None and volume.tags.get("hotdesk.dev/restore"):
+                yield f"{volume.id} was made for a restore that nobody knows of, and is still there"
 
     def _claims(self) -> Iterator[str]:
         for machine in self.machines:
