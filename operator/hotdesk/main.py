@@ -15,7 +15,7 @@ import uvloop
 from hotdesk.actors.alone import Alone
 from hotdesk.actors.directory import Directory
 from hotdesk.actors.gate import LeaseGate, OpenGate
-from hotdesk.actors.relisting import resync_for_ever
+from hotdesk.actors.relisting import Replays, resync_for_ever
 from hotdesk.adapters.clock import SystemClock
 from hotdesk.adapters.kube.connection import Connection, NoCluster, find_connection, login_for_kopf
 from hotdesk.adapters.kube.leases import CONNECTIONS
@@ -100,6 +100,7 @@ async def _operate(settings: Settings, connection: Connection) -> None:
         directory = Directory(world)
         gc.disable()  # what a list brings stays: to look for garbage among it takes a quarter of the time
         await directory.resync()
+        replays = Replays(directory.workspaces)
         chores = [asyncio.create_task(session.keep_warm(every=_KEEP_WARM), name="keep warm")]
         replica: Replica = Alone(directory)
         if isinstance(gate, LeaseGate):
@@ -107,7 +108,9 @@ async def _operate(settings: Settings, connection: Connection) -> None:
                 KubeSession(connection, connections=CONNECTIONS, answer_within=_LEASE_ANSWER_WITHIN)
             )
             chores.append(asyncio.create_task(lease_session.keep_warm(every=_KEEP_WARM), name="keep leases warm"))
-            replica = sharing = make_sharing(settings, directory, lease_session, world=world, gate=gate)
+            replica = sharing = make_sharing(
+                settings, directory, lease_session, world=world, gate=gate, replays=replays
+            )
             watch = make_lease_watch(settings, connection, sharing)
             chores.append(asyncio.create_task(watch.run(), name="watch leases"))
         not_ready.replica, not_ready.problem = replica, None
@@ -115,32 +118,34 @@ async def _operate(settings: Settings, connection: Connection) -> None:
         gc.enable()
         log.info("caught up", extra={"metrics_port": server.port})
         try:
-            await _watch(connection, directory, replica, settings)
+            await _watch(connection, directory, replica, settings, replays)
         finally:
             not_ready.problem = "the operator is stopping"
             for chore in chores:
                 chore.cancel()
 
 
-async def _watch(connection: Connection, directory: Directory, replica: Replica, settings: Settings) -> None:
+async def _watch(
+    connection: Connection, directory: Directory, replica: Replica, settings: Settings, replays: Replays
+) -> None:
     """Act, and let kopf feed the directory, until a signal comes; exit 1 if either ends before."""
-    stop, kopf_stop, ready, relisted = asyncio.Event(), asyncio.Event(), asyncio.Event(), asyncio.Event()
+    stop, kopf_stop, ready = asyncio.Event(), asyncio.Event(), asyncio.Event()
     machines = Watch(
         connection,
         MACHINES,
         upsert=directory.upsert,
         delete=directory.delete,
-        relisted=relisted.set,
+        relisted=replays.wanted.set,
         knows=directory.knows,
     )
     acting = asyncio.create_task(replica.run(), name="act")
     chores = [
         asyncio.create_task(machines.run(), name="watch machines"),
-        asyncio.create_task(resync_for_ever(directory, every=settings.resync_seconds, wanted=relisted), name="resync"),
+        asyncio.create_task(resync_for_ever(directory, every=settings.resync_seconds, replays=replays), name="resync"),
     ]
     watching = asyncio.create_task(
         kopf.operator(
-            registry=_registry(connection, directory, relisted=relisted),
+            registry=_registry(connection, directory, replays=replays),
             settings=kopf_settings.made(),
             clusterwide=True,
             stop_flag=kopf_stop,
@@ -164,9 +169,9 @@ async def _watch(connection: Connection, directory: Directory, replica: Replica,
         sys.exit(1)
 
 
-def _registry(connection: Connection, directory: Directory, *, relisted: asyncio.Event) -> kopf.OperatorRegistry:
+def _registry(connection: Connection, directory: Directory, *, replays: Replays) -> kopf.OperatorRegistry:
     registry = kopf.OperatorRegistry()
-    feed.register(registry, directory, relisted=relisted)
+    feed.register(registry, directory, replayed=replays.told)
 
     @kopf.on.login(registry=registry)
     async def login(**_: object) -> kopf.AiohttpSession:

@@ -8,6 +8,7 @@ from datetime import timedelta
 from hotdesk.actors.directory import Directory
 from hotdesk.actors.gate import Gate, LeaseGate
 from hotdesk.actors.membership import Membership
+from hotdesk.actors.relisting import Replays
 from hotdesk.actors.sharing import Sharing
 from hotdesk.actors.world import Pace, World
 from hotdesk.adapters.aws.fleets import AwsFleets
@@ -84,14 +85,20 @@ async def make_world(
 
 
 def make_sharing(
-    settings: Settings, directory: Directory, session: KubeSession, *, world: World, gate: LeaseGate
+    settings: Settings,
+    directory: Directory,
+    session: KubeSession,
+    *,
+    world: World,
+    gate: LeaseGate,
+    replays: Replays,
 ) -> Sharing:
     """Make what shares the pools with other replicas, by Leases that it reads and writes through its own session."""
     leases = KubeLeases(session, namespace=settings.lease_namespace)
     membership = Membership(
         leases, replica=settings.replica, gate=gate, clock=world.clock, metrics=world.metrics, terms=TERMS
     )
-    return Sharing(directory, leases, membership, gate=gate, clock=world.clock, terms=TERMS)
+    return Sharing(directory, leases, membership, gate=gate, clock=world.clock, terms=TERMS, replays=replays)
 
 
 def make_lease_watch(settings: Settings, connection: Connection, sharing: Sharing) -> Watch[Lease]:

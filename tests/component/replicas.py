@@ -7,6 +7,7 @@ from datetime import timedelta
 from component.desk import Desk, Operator, _pace
 from hotdesk.actors.gate import LeaseGate
 from hotdesk.actors.membership import Membership
+from hotdesk.actors.relisting import Replays
 from hotdesk.actors.sharing import Sharing
 from hotdesk.adapters.kube.leases import KubeLeases, watch_leases
 from hotdesk.adapters.kube.session import KubeSession
@@ -28,7 +29,7 @@ TERMS = Terms(
 class Replica(Operator):
     """One of several operators."""
 
-    def __init__(self, desk: Desk, name: str) -> None:
+    def __init__(self, desk: Desk, name: str, *, replays: Replays | None = None) -> None:
         super().__init__(desk, _pace(), gate=LeaseGate(desk.clock, deadline=TERMS.deadline))
         self.name = name
         self._lease_session = KubeSession(desk.server.connection, connections=4)
@@ -36,7 +37,15 @@ class Replica(Operator):
         self.membership = Membership(
             leases, replica=name, gate=self.gate, clock=desk.clock, metrics=self.metrics, terms=TERMS
         )
-        self.sharing = Sharing(self.directory, leases, self.membership, gate=self.gate, clock=desk.clock, terms=TERMS)
+        self.sharing = Sharing(
+            self.directory,
+            leases,
+            self.membership,
+            gate=self.gate,
+            clock=desk.clock,
+            terms=TERMS,
+            replays=replays,
+        )
         self._watch = watch_leases(
             desk.server.connection,
             namespace=NAMESPACE,

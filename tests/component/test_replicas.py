@@ -16,7 +16,17 @@ from component.replicas import (
 )
 from fakes.apiserver.faults import Trouble
 from hotdesk.actors.membership import Usurped
+from hotdesk.actors.relisting import Replays
 from hotdesk.api.v1alpha1 import CapacityCall
+
+
+async def begun(desk: Desk, name: str, replays: Replays) -> Replica:
+    """Start a replica and return once it knows of the others."""
+    made = Replica(desk, name, replays=replays)
+    desk._operators.append(made)
+    await made.start()
+    await desk.until(lambda: bool(made.sharing.book.leases), what=f"{name} knows the others")
+    return made
 
 
 @at_a_desk()
@@ -41,6 +51,25 @@ async def test_one_alone_takes_everything_and_gives_half_to_one_who_comes(desk: 
     await until_shared(desk, first, second, pools=POOLS)
     third = await replica(desk, "c")
     await until_shared(desk, first, second, third, pools=POOLS)
+
+
+@at_a_desk()
+async def test_one_whose_watches_still_replay_joins_the_others_only_then(desk: Desk):
+    await with_idle_machines(desk)
+    replays = Replays({"uid-old"})
+    deaf = await begun(desk, "b", replays)
+    await desk.looked(20)
+    assert "replica-b" not in leases(desk)
+    replays.told("uid-old")
+    await desk.until(lambda: deaf.sharing.trouble is None, what="it has joined")
+
+
+@at_a_desk()
+async def test_one_whose_watches_still_replay_joins_at_once_where_nobody_else_lives(desk: Desk):
+    first = await with_idle_machines(desk)
+    second = await begun(desk, "b", Replays({"uid-old"}))
+    await first.kill()
+    await desk.until(lambda: taken(second) == ["pool"], what="it has taken over")
 
 
 @at_a_desk()

@@ -14,7 +14,7 @@ from hotdesk.actors.alone import Alone
 from hotdesk.actors.directory import Directory
 from hotdesk.actors.gate import LeaseGate, OpenGate
 from hotdesk.actors.membership import Membership
-from hotdesk.actors.relisting import resync_for_ever
+from hotdesk.actors.relisting import Replays, resync_for_ever
 from hotdesk.actors.sharing import Sharing
 from hotdesk.actors.world import Pace, World
 from hotdesk.adapters.kube.leases import KubeLeases, watch_leases
@@ -65,7 +65,6 @@ class Operator:
     ) -> None:
         self.name = name
         self.process = Process(name, timeline)
-        self.relisted = asyncio.Event()
         self._server = server
         self._trace = trace
         self._session = SimSession(server, self.process)
@@ -122,10 +121,11 @@ class Operator:
 
     async def _act(self) -> None:
         await self.directory.resync()
+        replays = Replays(self.directory.workspaces)
         if isinstance(self._gate, LeaseGate):
-            self._replica = self._sharing(self._gate)
+            self._replica = self._sharing(self._gate, replays)
         registry = kopf.OperatorRegistry()
-        feed.register(registry, self.directory, relisted=self.relisted)
+        feed.register(registry, self.directory, replayed=replays.told)
         for handler in registry._watching._handlers:
             plural = str(handler.selector.any_name)  # type: ignore[union-attr]  # ours all name a kind
             follower = KopfWatch(self._server, self.process, self._session, plural, handle=handler.fn)
@@ -135,19 +135,19 @@ class Operator:
             MACHINES,
             upsert=self.directory.upsert,
             delete=self.directory.delete,
-            relisted=self.relisted.set,
+            relisted=replays.wanted.set,
         )
         self.process.begin(watch.run(), name="watch machines")
-        self.process.begin(resync_for_ever(self.directory, every=RESYNC, wanted=self.relisted), name="resync")
+        self.process.begin(resync_for_ever(self.directory, every=RESYNC, replays=replays), name="resync")
         await self._replica.run()
 
-    def _sharing(self, gate: LeaseGate) -> Sharing:
+    def _sharing(self, gate: LeaseGate, replays: Replays) -> Sharing:
         leases = KubeLeases(SimSession(self._server, self.process), namespace=NAMESPACE)
         clock = self.process
         membership = Membership(
             leases, replica=self.name, gate=gate, clock=clock, metrics=self._world.metrics, terms=_TERMS
         )
-        sharing = Sharing(self.directory, leases, membership, gate=gate, clock=clock, terms=_TERMS)
+        sharing = Sharing(self.directory, leases, membership, gate=gate, clock=clock, terms=_TERMS, replays=replays)
         watch = watch_leases(
             self._connection,
             namespace=NAMESPACE,

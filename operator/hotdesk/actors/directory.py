@@ -117,6 +117,11 @@ class Directory:
         return frozenset(self._actors)
 
     @property
+    def workspaces(self) -> frozenset[str]:
+        """The UIDs of every workspace that is known."""
+        return frozenset(self._known()["workspace"])
+
+    @property
     def taken(self) -> frozenset[str]:
         """The pools that this process acts for."""
         return frozenset(self._tasks)

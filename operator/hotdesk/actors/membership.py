@@ -37,7 +37,8 @@ class Membership:
     ) -> None:
         self.identity = ""
         self._leases = leases
-        self._name = replica_lease(replica)
+        self.name = replica_lease(replica)
+        """What its Lease is called."""
         self._process = f"{replica}_{uuid4()}"
         self._gate = gate
         self._clock = clock
@@ -53,10 +54,10 @@ class Membership:
         Raises what the port raises; Conflict where two processes of this name start at once.
         """
         started = self._clock.monotonic()
-        found = await self._leases.fetch_lease(name=self._name)
+        found = await self._leases.fetch_lease(name=self.name)
         spec = self._spec().model_copy(update={"acquire_time": self._clock.now()})
         if found is None:
-            lease = await self._leases.create_lease(name=self._name, spec=spec)
+            lease = await self._leases.create_lease(name=self.name, spec=spec)
         else:
             lease = await self._leases.patch_lease(found, spec)
         self._lease, self.identity = lease, identity_of(lease)
@@ -125,12 +126,12 @@ class Membership:
         """Find out whether a Lease whose renewal failed is still ours."""
         try:
             async with asyncio.timeout(self._terms.attempt.total_seconds()):
-                found = await self._leases.fetch_lease(name=self._name)
+                found = await self._leases.fetch_lease(name=self.name)
         except (HotdeskError, TimeoutError):
             return  # nobody knows; the gate closes by itself if this goes on
         if found is not None and found.spec.holder_identity not in {self._process, ""}:
             self._gate.shut()
-            raise Usurped(f"another process runs as {self._name}: give each its own HOTDESK_REPLICA")
+            raise Usurped(f"another process runs as {self.name}: give each its own HOTDESK_REPLICA")
         if found is None or identity_of(found) != self.identity:
             self._gate.shut()
             raise Deposed("the other replicas took this one for dead")

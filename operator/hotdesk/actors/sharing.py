@@ -10,6 +10,7 @@ from hotdesk.actors.directory import Directory
 from hotdesk.actors.gate import LeaseGate
 from hotdesk.actors.lease_work import LeaseWork
 from hotdesk.actors.membership import Deposed, Membership, Usurped
+from hotdesk.actors.relisting import Replays
 from hotdesk.api.lease import Lease
 from hotdesk.core.lease_book import LeaseBook, pool_lease
 from hotdesk.core.sharing import Acquire, Decision, Depose, Discard, Release, Terms, next_change, plan
@@ -33,6 +34,7 @@ class Sharing:
         gate: LeaseGate,
         clock: Clock,
         terms: Terms,
+        replays: Replays | None = None,
     ) -> None:
         self.book = LeaseBook()
         self.trouble: str | None = "this replica has not joined the others yet"
@@ -42,6 +44,7 @@ class Sharing:
         self._gate = gate
         self._clock = clock
         self._terms = terms
+        self._replays = replays or Replays()
         self._wake = asyncio.Event()
         self.work = LeaseWork(book=self.book, directory=directory, leases=leases, clock=clock, changed=self._wake.set)
         self._relist = asyncio.Event()
@@ -99,6 +102,7 @@ class Sharing:
         while True:
             try:
                 await self._resync()
+                await self._catch_up()
                 self.upsert(await self._membership.join())
                 self.work.identity = self._membership.identity
             except HotdeskError as error:
@@ -108,6 +112,16 @@ class Sharing:
             else:
                 self.trouble = None
                 return
+
+    async def _catch_up(self) -> None:
+        """Wait until what is new is heard at once, while others do the work: they would give pools to a deaf one."""
+        while self.book.can_spare(self._membership.name, terms=self._terms, now=self._clock.monotonic()):
+            try:
+                async with asyncio.timeout(_JOIN_AGAIN):
+                    await self._replays.over.wait()
+            except TimeoutError:
+                continue
+            return
 
     async def _begin_anew(self, end: object) -> None:
         """Act for nothing any more before joining again."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from hotdesk.api.lease import Lease
-from hotdesk.core.sharing import Peer, View
+from hotdesk.core.sharing import Peer, Terms, View, is_expired
 
 _POOL: Final = "pool-"
 _REPLICA: Final = "replica-"
@@ -93,6 +93,11 @@ class LeaseBook:
         if not lease.metadata.name.startswith(_POOL) or not holder or is_known:
             return None
         return replica_lease(holder.rpartition("_")[0])
+
+    def can_spare(self, name: str, *, terms: Terms, now: float) -> bool:
+        """Tell whether others live, and nothing is left of an earlier process whose Lease had this name."""
+        others = any(not is_expired(peer, terms, now=now) and not peer.is_leaving for peer in self._peers.values())
+        return others and name not in self.leases
 
     def lease_of(self, identity: str) -> Lease:
         """Return the Lease of a replica that has one."""

@@ -1,8 +1,7 @@
 """Handlers that write nothing: kopf's `on.event` is the only kind that costs the API server no write."""
 
-import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol, TypeVar
 
 import kopf
@@ -35,21 +34,21 @@ class Sink(Protocol):
         """Take in a PriorityClass's value; None when it is gone."""
 
 
-def register(registry: kopf.OperatorRegistry, sink: Sink, *, relisted: asyncio.Event) -> None:
+def register(registry: kopf.OperatorRegistry, sink: Sink, *, replayed: Callable[[str], None]) -> None:
     """Feed the sink with everything but Machines, whose events are too many for kopf (docs/decisions/0002).
 
-    `relisted` is set whenever kopf replays a list: what vanished before it is never reported.
+    `replayed` is called with the UID of each object of a list that kopf replays, once it was taken in: what vanished
+    before is never reported.
     """
 
     def feed(kind: type[Kind], event: kopf.RawEvent) -> None:
+        body, is_gone = event["object"], event["type"] == "DELETED"
+        if is_gone or not sink.knows(body):
+            thing = _parsed(kind, body)
+            if thing is not None:
+                (sink.delete if is_gone else sink.upsert)(thing)
         if event["type"] is None:
-            relisted.set()
-        is_gone = event["type"] == "DELETED"
-        if not is_gone and sink.knows(event["object"]):
-            return
-        thing = _parsed(kind, event["object"])
-        if thing is not None:
-            (sink.delete if is_gone else sink.upsert)(thing)
+            replayed(body["metadata"]["uid"])
 
     @kopf.on.event(GROUP, VERSION, "workspaces", registry=registry)
     async def workspace(event: kopf.RawEvent, **_: Any) -> None:

@@ -3,6 +3,7 @@
 from hotdesk.api.lease import Lease, LeaseSpec
 from hotdesk.api.wire import ObjectMeta
 from hotdesk.core.lease_book import LeaseBook, identity_of, pool_lease, replica_lease
+from hotdesk.core.sharing import Terms
 
 
 def lease(name: str, holder: str = "process", *, version: int = 1, uid: str = "1") -> Lease:
@@ -108,3 +109,15 @@ def test_a_holder_of_a_pool_that_nobody_has_heard_of_is_a_stranger():
     assert book.stranger(lease("pool-x", "a_2")) == "replica-a"
     assert book.stranger(lease("pool-x", "b_c_1")) == "replica-b_c"
     assert book.stranger(a(2, holder="process")) is None
+
+
+def test_one_can_be_spared_while_others_live_and_no_earlier_process_of_its_name_has_left_something():
+    book, terms = LeaseBook(), Terms()
+    assert not book.can_spare("replica-b", terms=terms, now=0)
+    book.upsert(a(), now=0)
+    lifetime = terms.lease.total_seconds()
+    assert book.can_spare("replica-b", terms=terms, now=lifetime - 1)
+    assert not book.can_spare("replica-b", terms=terms, now=lifetime)
+    assert not book.can_spare("replica-a", terms=terms, now=1)
+    book.upsert(a(2, holder=""), now=1)
+    assert not book.can_spare("replica-b", terms=terms, now=1), "the only other one leaves"
